@@ -1,0 +1,89 @@
+# The MCPWM capture unit of the ESP32 family, driven by its registers: it latches an 80 MHz counter at the edge itself.
+#
+# MicroPython does not use this unit. Offsets and bits from ESP-IDF soc/<chip>/register/soc/mcpwm_reg.h and gpio_reg.h;
+# never run on a real chip yet. Channel 0 takes the trigger pin, channel 2 is latched by software to relate the
+# counter to ticks_us, so that the two never overwrite each other.
+
+from array import array
+
+import hbc_mmio
+from machine import Counter, Pin
+from micropython import const
+
+CAP_TIMER_CFG = const(0xE8)
+CAP_CH0_CFG = const(0xF0)
+CAP_CH2_CFG = const(0xF8)
+CAP_CH0 = const(0xFC)
+CAP_CH2 = const(0x104)
+CAP_STATUS = const(0x108)
+INT_RAW = const(0x114)
+INT_CLR = const(0x11C)
+
+TIMER_ENABLE = const(1)
+CHANNEL_ENABLE = const(1)
+CHANNEL_FALLING = const(2)
+CHANNEL_RISING = const(4)
+CHANNEL_SOFTWARE = const(1 << 12)
+CAP0_INT = const(1 << 27)
+CAP2_INT = const(1 << 29)
+IN_SEL_MATRIX = const(0x80)
+
+
+class Chip:
+    """Where one chip keeps its capture unit."""
+
+    def __init__(self, mcpwm_base, clock_enable, clock_bit, reset, reset_bit, cap0_signal, gpio_in_sel):
+        self.mcpwm_base = mcpwm_base
+        self.clock_enable = clock_enable
+        self.clock_bit = clock_bit
+        self.reset = reset
+        self.reset_bit = reset_bit
+        self.cap0_signal = cap0_signal
+        self.gpio_in_sel = gpio_in_sel
+
+
+class McpwmCapture:
+    """Edges on one pin, latched in hardware at 12.5 ns; a pulse counter on the same pin knows every one."""
+
+    def __init__(self, chip, gpio, rising=True):
+        base = chip.mcpwm_base
+        self.halves = array("H", [0, 0])
+        self._ch0 = base + CAP_CH0
+        self._ch2 = base + CAP_CH2
+        self._ch2_cfg = base + CAP_CH2_CFG
+        self._int_raw = base + INT_RAW
+        self._int_clr = base + INT_CLR
+        self._status = base + CAP_STATUS
+        pin = Pin(gpio, Pin.IN)
+        self._counter = Counter(0, pin, edge=Counter.RISING if rising else Counter.FALLING)
+        hbc_mmio.set_bits(chip.clock_enable, 1 << chip.clock_bit)
+        hbc_mmio.set_bits(chip.reset, 1 << chip.reset_bit)
+        hbc_mmio.clear_bits(chip.reset, 1 << chip.reset_bit)
+        hbc_mmio.write(chip.gpio_in_sel + 4 * chip.cap0_signal, IN_SEL_MATRIX | gpio)
+        hbc_mmio.write(base + CAP_TIMER_CFG, TIMER_ENABLE)
+        hbc_mmio.write(base + CAP_CH0_CFG, CHANNEL_ENABLE | (CHANNEL_RISING if rising else CHANNEL_FALLING))
+        hbc_mmio.write(self._ch2_cfg, CHANNEL_ENABLE)
+        hbc_mmio.write(self._int_clr, CAP0_INT | CAP2_INT)
+
+    def latched(self):
+        return hbc_mmio.test(self._int_raw, CAP0_INT)
+
+    def read(self):
+        """Latched count of the trigger channel into halves (low, high)."""
+        hbc_mmio.read(self._ch0, self.halves)
+
+    def clear(self):
+        hbc_mmio.write(self._int_clr, CAP0_INT)
+
+    def level(self):
+        """1 for a rising edge, 0 for a falling one."""
+        return 0 if hbc_mmio.test(self._status, 1) else 1
+
+    def capture_now(self):
+        """Latch the counter by software and leave it in halves."""
+        hbc_mmio.set_bits(self._ch2_cfg, CHANNEL_SOFTWARE)
+        hbc_mmio.read(self._ch2, self.halves)
+
+    def count(self):
+        """Edges that the pulse counter saw, modulo 2**16."""
+        return self._counter.value() & 0xFFFF

@@ -1,0 +1,81 @@
+# Requests from the host: bytes in, one answer out. Fixed buffers, no allocation, nothing from the wire is evaluated.
+
+from hbc_fw.devicetime import Instant
+from hbc_wire import framing, messages
+
+BODY_MAX_N = 160  # the longest request is a Setting
+# Slots of the outbox for single messages
+SLOT_ANSWER, SLOT_HELLO, SLOT_STATUS, SLOT_LOST, SLOT_NOTE = range(5)
+
+
+class Commands:
+    """Collects the bytes between two delimiters, checks them, answers."""
+
+    def __init__(self, port, clock, outbox, settings):
+        self._port = port
+        self._clock = clock
+        self._outbox = outbox
+        self._settings = settings
+        self._in = bytearray(64)
+        self._body = bytearray(BODY_MAX_N)
+        self._body_n = 0
+        self._received = Instant()
+        self._pong = [0, self._received, clock]  # the clock itself: sent_us is the time of packing
+        self._ack = [0, 0, 0]
+        self.bad_n = 0
+
+    def receive(self):
+        """Read what waits on the port and carry out complete requests."""
+        n = self._port.read_into(self._in)
+        for i in range(n):
+            byte = self._in[i]
+            if byte:
+                if self._body_n < BODY_MAX_N:
+                    self._body[self._body_n] = byte
+                self._body_n += 1
+            elif self._body_n:
+                self._finish()
+                self._body_n = 0
+
+    def _finish(self):
+        body = self._body
+        if self._body_n > BODY_MAX_N:
+            self.bad_n += 1
+            return
+        n = framing.cobs_decode_into(body, self._body_n, body)
+        if n < messages.HEADER_N + framing.CRC_N or not framing.crc_matches(body, n):
+            self.bad_n += 1
+            return
+        self._carry_out(body, n - framing.CRC_N)
+
+    def _carry_out(self, body, n):
+        kind = body[0]
+        if n < messages.HEADER_N + 4:
+            self.bad_n += 1
+            return
+        # Tokens MUST be below 2**30 (docs/wire-protocol.md): a larger one would be a heap object here.
+        token = body[3] | (body[4] << 8) | (body[5] << 16) | ((body[6] & 0x3F) << 24)
+        if kind == messages.ClockPing.msg_id and n == 7:
+            self._clock.read()
+            self._received.set(self._clock)
+            self._pong[0] = token
+            self._outbox.put_single(SLOT_ANSWER, messages.ClockPong, self._pong)
+        elif kind == messages.FetchEvents.msg_id and n == 14:
+            first_n = body[8] | (body[9] << 8) | (body[10] << 16) | ((body[11] & 0x3F) << 24)
+            if body[7] > messages.FETCH_PEAKS:
+                self._answer(token, messages.ACK_OUT_OF_RANGE, body[7])
+                return
+            held = self._outbox.put_again(body[7], first_n, body[12] | (body[13] << 8))
+            self._answer(token, messages.ACK_OK if held else messages.ACK_GONE, 0)
+        elif kind == messages.Setting.msg_id and n >= 12 and n == 12 + body[7]:
+            at = 8 + body[7]
+            value = body[at] | (body[at + 1] << 8) | (body[at + 2] << 16) | ((body[at + 3] & 0x3F) << 24)
+            self._answer(token, self._settings.apply(body, 8, body[7], value), value)
+        else:
+            self.bad_n += 1
+
+    def _answer(self, token, status, value):
+        self._ack[0] = token
+        self._ack[1] = status
+        self._ack[2] = value
+        self._outbox.put_single(SLOT_ANSWER, messages.Ack, self._ack)

@@ -1,0 +1,1 @@
+# The wire protocol, defined once; runs on CPython and on MicroPython.

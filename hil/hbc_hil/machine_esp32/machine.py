@@ -1,0 +1,220 @@
+# `machine` of the ESP32 port as far as hbc_boards uses it, on the simulated chip.
+
+import micropython
+import sys
+
+import costs
+from chip import chip, draw, relock, unlock
+from line import line
+from mcpwm import capture  # noqa: F401 - the capture unit exists whether or not a driver is loaded
+
+PWRON_RESET = 1
+HARD_RESET = 2
+
+
+def unique_id():
+    return bytes(chip.config["unique_id"])
+
+
+def reset_cause():
+    return chip.config["reset_cause"]
+
+
+def freq():
+    return 240000000
+
+
+def reset():
+    """A real chip boots again; the rig ends here and shows why."""
+    unlock()
+    try:
+        with open("crash.txt") as file:
+            sys.stderr.write(file.read())
+    except OSError:
+        sys.stderr.write("machine.reset()\n")
+    line.flush()
+    sys.exit(71)
+
+
+class Pin:
+    IN = 1
+    OUT = 3
+    PULL_UP = 2
+    PULL_DOWN = 1
+    IRQ_RISING = 1
+    IRQ_FALLING = 2
+
+    def __init__(self, gpio, mode=-1, pull=-1, value=None):
+        self.gpio = gpio
+        if value is not None:
+            chip.levels[gpio] = value
+
+    def value(self, level=None):
+        chip.charge(costs.PIN_VALUE)
+        if level is None:
+            return chip.levels.get(self.gpio, 0)
+        chip.levels[self.gpio] = level
+
+    def irq(self, handler, trigger=3):
+        def listener(t_ns, level):
+            if trigger & (1 if level else 2):
+                chip.schedule(handler, self)
+
+        chip.listen(self.gpio, listener)
+
+
+class ADC:
+    """12-bit one-shot reads with noise, integral non-linearity and compression near the top of the 11 dB range."""
+
+    ATTN_11DB = 3
+    _FULL_UNITS = 844800  # 3.3 V in 62.5 / 16 uV
+
+    def __init__(self, pin, atten=ATTN_11DB):
+        if pin.gpio != chip.config["ecg_gpio"]:
+            raise ValueError("no analogue wire on GPIO %d" % pin.gpio)
+        self._read_n = 0
+        self._key = draw(chip.key, 0xADC)
+        self._noise = chip.config["adc_noise_lsb"] * 16
+        self._curve = bytearray([128 + _inl_lsb_q4(16 * i) for i in range(256)])
+
+    def read_u16(self):
+        at_ns = chip.now + costs.ADC_SAMPLE_AT
+        if at_ns >= chip.world.end_ns:  # held just past the chunk at hand
+            at_ns = chip.world.end_ns - 1
+        self._read_n += 1
+        # 12 bits in sixteenths of a count
+        value = chip.world.pin_1uv(at_ns) * 65520 // self._FULL_UNITS
+        x = draw(self._key, self._read_n)
+        y = draw(self._key, -self._read_n)
+        bell = (x & 0xFF) + (x >> 8 & 0xFF) + (y & 0xFF) + (y >> 8 & 0xFF) - 510  # sd 147.8
+        value += bell * self._noise // 148
+        value = min(max(value, 0), 65519)
+        value += self._curve[value >> 8] - 128
+        raw = min(max(value >> 4, 0), 4095)
+        chip.charge(costs.ADC_READ)
+        return raw << 4 | raw >> 8
+
+
+def _inl_lsb_q4(lsb):
+    """Deviation in sixteenths of a count: a slow wave of +-6 counts, sagging below the line above 2.6 V."""
+    phase = lsb % 1365
+    wave = phase if phase < 341 else 682 - phase if phase < 1023 else phase - 1365
+    sag = max(0, lsb - 3226) * 40 // 869
+    return wave * 6 * 16 // 341 // 2 - min(sag, 60)
+
+
+class UART:
+    """115200 8N1 and a transmit ring: a write that does not fit waits in virtual time."""
+
+    def __init__(self, uart, baudrate=115200, tx=-1, rx=-1, txbuf=256, rxbuf=256, timeout=0, **_):
+        if uart == 0:
+            raise ValueError("UART(0) is disabled (dedicated to REPL)")
+        self._byte_ns = 10000000000 // baudrate
+        self._room_n = txbuf + 128  # ring and hardware FIFO
+        self._rxbuf_n = rxbuf
+        self._idle_from = 0
+        self._pending = []
+        self.rx_dropped_n = 0
+        self.blocked_ns = 0
+        chip.at_power_off.append(self._tell)
+        if chip.paced:
+            chip.paced_polls = (self._release, line.poll)
+
+    def _tell(self, report):
+        for t_ns, data in self._pending:
+            line.send(t_ns, data, len(data))
+        line.flush()
+        report["uart_blocked_us"] = self.blocked_ns // 1000
+        report["uart_rx_dropped_n"] = self.rx_dropped_n
+
+    def write(self, buf, n=None):
+        if n is None:
+            n = len(buf)
+        chip.charge(costs.UART_WRITE + costs.UART_WRITE_BYTE * n)
+        if self._idle_from < chip.now:
+            self._idle_from = chip.now
+        over_ns = self._idle_from - chip.now + (n - self._room_n) * self._byte_ns
+        if over_ns > 0:
+            self.blocked_ns += over_ns
+            chip.sleep(over_ns)
+        self._idle_from += n * self._byte_ns
+        if chip.paced:
+            depth = unlock()
+            self._pending.append((self._idle_from, bytes(memoryview(buf)[:n])))
+            relock(depth)
+        else:
+            line.send(self._idle_from, buf, n)
+        return n
+
+    def _release(self):
+        """Paced: bytes reach the outside when they have left the pin, not before."""
+        if self._pending and self._pending[0][0] <= chip.now:
+            depth = unlock()
+            while self._pending and self._pending[0][0] <= chip.now:
+                t_ns, data = self._pending.pop(0)
+                line.send(t_ns, data, len(data))
+            line.flush()
+            relock(depth)
+
+    def any(self):
+        chip.charge(costs.UART_ANY)
+        line.poll()
+        return len(line.received)
+
+    def readinto(self, buf, n=None):
+        chip.charge(costs.UART_READ)
+        line.poll()
+        waiting = line.received
+        if not waiting:
+            return None
+        depth = unlock()
+        if len(waiting) > self._rxbuf_n:
+            self.rx_dropped_n += len(waiting) - self._rxbuf_n
+            waiting = waiting[: self._rxbuf_n]
+        n = min(len(buf), len(waiting))
+        buf[:n] = waiting[:n]
+        line.received = waiting[n:]
+        relock(depth)
+        return n
+
+
+class Counter:
+    """PCNT: counts edges on a pin, whatever the processor does."""
+
+    RISING = 1
+    FALLING = 2
+
+    def __init__(self, unit, src=None, edge=1, **_):
+        self._n = 0
+        chip.listen(src.gpio, lambda t_ns, level: self._edge(edge, level))
+
+    def _edge(self, edge, level):
+        if edge & (1 if level else 2):
+            self._n += 1
+
+    def value(self):
+        chip.charge(costs.COUNTER_VALUE)
+        return self._n
+
+
+class Timer:
+    """Soft timer: its callback is scheduled, late when the firmware is busy, dropped when 8 wait."""
+
+    ONE_SHOT = 0
+    PERIODIC = 1
+
+    def __init__(self, unit=-1):
+        self.callback = None
+        self.period_ns = 0
+        self.due_ns = 0
+
+    def init(self, mode=PERIODIC, freq=-1, period=-1, callback=None):
+        self.deinit()
+        period_ns = 1000000000 // freq if freq > 0 else period * 1000000
+        self.callback = callback
+        self.period_ns = period_ns if mode == self.PERIODIC else 0
+        self.due_ns = chip.now + period_ns
+        chip.add_timer(self)
+
+    def deinit(self):
+        chip.remove_timer(self)
