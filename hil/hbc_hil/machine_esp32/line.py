@@ -8,6 +8,7 @@ import struct
 import sys
 
 from chip import chip, relock, unlock
+from vtime import now
 
 OUT_N = 4096
 RECORD = "<QH"
@@ -53,9 +54,9 @@ class Line:
 
     def poll(self):
         """Fetch what the host sent; looked at every 20 ms of virtual time when free-running, 1 ms when paced."""
-        if chip.now < self._next_poll or not self._listening:
+        if now() < self._next_poll or not self._listening:
             return
-        self._next_poll = chip.now + self._poll_ns
+        self._next_poll = now() + self._poll_ns
         depth = unlock()
         if self._poll.poll(0):
             byte = sys.stdin.buffer.read(1)

@@ -4,9 +4,10 @@ import micropython
 import sys
 
 import costs
-from chip import chip, draw, relock, unlock
+from chip import chip, relock, unlock
 from line import line
 from mcpwm import capture  # noqa: F401 - the capture unit exists whether or not a driver is loaded
+from vtime import charge, draw, now
 
 PWRON_RESET = 1
 HARD_RESET = 2
@@ -50,7 +51,7 @@ class Pin:
             chip.levels[gpio] = value
 
     def value(self, level=None):
-        chip.charge(costs.PIN_VALUE)
+        charge(costs.PIN_VALUE)
         if level is None:
             return chip.levels.get(self.gpio, 0)
         chip.levels[self.gpio] = level
@@ -78,7 +79,7 @@ class ADC:
         self._curve = bytearray([128 + _inl_lsb_q4(16 * i) for i in range(256)])
 
     def read_u16(self):
-        at_ns = chip.now + costs.ADC_SAMPLE_AT
+        at_ns = now() + costs.ADC_SAMPLE_AT
         if at_ns >= chip.world.end_ns:  # held just past the chunk at hand
             at_ns = chip.world.end_ns - 1
         self._read_n += 1
@@ -91,7 +92,7 @@ class ADC:
         value = min(max(value, 0), 65519)
         value += self._curve[value >> 8] - 128
         raw = min(max(value >> 4, 0), 4095)
-        chip.charge(costs.ADC_READ)
+        charge(costs.ADC_READ)
         return raw << 4 | raw >> 8
 
 
@@ -130,10 +131,10 @@ class UART:
     def write(self, buf, n=None):
         if n is None:
             n = len(buf)
-        chip.charge(costs.UART_WRITE + costs.UART_WRITE_BYTE * n)
-        if self._idle_from < chip.now:
-            self._idle_from = chip.now
-        over_ns = self._idle_from - chip.now + (n - self._room_n) * self._byte_ns
+        charge(costs.UART_WRITE + costs.UART_WRITE_BYTE * n)
+        if self._idle_from < now():
+            self._idle_from = now()
+        over_ns = self._idle_from - now() + (n - self._room_n) * self._byte_ns
         if over_ns > 0:
             self.blocked_ns += over_ns
             chip.sleep(over_ns)
@@ -148,21 +149,21 @@ class UART:
 
     def _release(self):
         """Paced: bytes reach the outside when they have left the pin, not before."""
-        if self._pending and self._pending[0][0] <= chip.now:
+        if self._pending and self._pending[0][0] <= now():
             depth = unlock()
-            while self._pending and self._pending[0][0] <= chip.now:
+            while self._pending and self._pending[0][0] <= now():
                 t_ns, data = self._pending.pop(0)
                 line.send(t_ns, data, len(data))
             line.flush()
             relock(depth)
 
     def any(self):
-        chip.charge(costs.UART_ANY)
+        charge(costs.UART_ANY)
         line.poll()
         return len(line.received)
 
     def readinto(self, buf, n=None):
-        chip.charge(costs.UART_READ)
+        charge(costs.UART_READ)
         line.poll()
         waiting = line.received
         if not waiting:
@@ -193,7 +194,7 @@ class Counter:
             self._n += 1
 
     def value(self):
-        chip.charge(costs.COUNTER_VALUE)
+        charge(costs.COUNTER_VALUE)
         return self._n
 
 
@@ -213,7 +214,7 @@ class Timer:
         period_ns = 1000000000 // freq if freq > 0 else period * 1000000
         self.callback = callback
         self.period_ns = period_ns if mode == self.PERIODIC else 0
-        self.due_ns = chip.now + period_ns
+        self.due_ns = now() + period_ns
         chip.add_timer(self)
 
     def deinit(self):

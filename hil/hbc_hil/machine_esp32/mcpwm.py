@@ -5,6 +5,7 @@
 # writing 1 to INT_CLR, CAP_STATUS with the last edge's polarity. Prescale other than 1 is refused loudly.
 
 from chip import chip
+from vtime import INT_RAW_WORD, now, state
 
 BASE = 0x3FF5E000
 SIZE = 0x128
@@ -39,8 +40,9 @@ class Capture:
         report["captures_overwritten_n"] = self.overwritten_n
 
     def _clear(self):
-        for at in (CAP_TIMER_CFG, CAP_STATUS, INT_RAW) + CAP_CFG + CAP_VALUE:
+        for at in (CAP_TIMER_CFG, CAP_STATUS) + CAP_CFG + CAP_VALUE:
             self.registers[at] = 0
+        state[INT_RAW_WORD] = 0
 
     def clocked(self):
         return self.registers[CLOCK_ENABLE] >> DPORT_BIT & 1 and not self.registers[RESET] >> DPORT_BIT & 1
@@ -53,10 +55,10 @@ class Capture:
 
     def _latch(self, k, t_ns, falling):
         registers = self.registers
-        if registers[INT_RAW] & INT_BIT[k] and k == 0:
+        if state[INT_RAW_WORD] & INT_BIT[k] and k == 0:
             self.overwritten_n += 1
         registers[CAP_VALUE[k]] = self.count(t_ns)
-        registers[INT_RAW] |= INT_BIT[k]
+        state[INT_RAW_WORD] |= INT_BIT[k]
         registers[CAP_STATUS] = registers[CAP_STATUS] & ~(1 << k) | (falling << k)
         self.latched_n += k == 0
 
@@ -79,6 +81,8 @@ class Capture:
             chip.listen(gpio, lambda t_ns, level: self.edge(gpio, t_ns, level))
 
     def load(self, address):
+        if address == INT_RAW:
+            return state[INT_RAW_WORD]
         if address not in self.registers:
             raise ValueError("read of an address that is not modelled: 0x%08x" % address)
         if BASE <= address < BASE + SIZE and not self.clocked():
@@ -87,9 +91,9 @@ class Capture:
 
     def store(self, address, value):
         if address == INT_CLR:
-            self.registers[INT_RAW] &= ~value
+            state[INT_RAW_WORD] &= ~value & 0xFFFFFFFF
             return
-        if address not in self.registers or address == INT_RAW:
+        if address not in self.registers:
             raise ValueError("write to an address that is not modelled: 0x%08x" % address)
         if BASE <= address < BASE + SIZE and not self.clocked():
             return  # without its clock the unit ignores writes
@@ -97,10 +101,10 @@ class Capture:
             if value >> 3 & 0xFF:
                 raise ValueError("capture prescale is not modelled")
             if value & 1 << 12:
-                self._latch(CAP_CFG.index(address), chip.now, 0)
+                self._latch(CAP_CFG.index(address), now(), 0)
                 value &= ~(1 << 12)  # write-only trigger bit
         elif address == CAP_TIMER_CFG and value & 1 and not self.registers[address] & 1:
-            self._timer_from_ns = chip.now
+            self._timer_from_ns = now()
         self.registers[address] = value
         if address == RESET and value >> DPORT_BIT & 1:
             self._clear()

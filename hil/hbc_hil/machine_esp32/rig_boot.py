@@ -3,7 +3,7 @@
 # The firmware is not touched: its methods are wrapped from outside, as a debugger would.
 
 import costs
-from chip import chip
+from vtime import charge
 
 
 def _charged(method, ns):
@@ -12,15 +12,15 @@ def _charged(method, ns):
     what = (ns, method)
 
     def none(self):
-        chip.charge(what[0])
+        charge(what[0])
         return what[1](self)
 
     def two(self, a, b):
-        chip.charge(what[0])
+        charge(what[0])
         return what[1](self, a, b)
 
     def three(self, a, b, c):
-        chip.charge(what[0])
+        charge(what[0])
         return what[1](self, a, b, c)
 
     return none, two, three
