@@ -86,7 +86,7 @@ class App:
         """Sleep until the next sample, but wake at once for an edge."""
         wait_us = self.sampler.wait_us()
         while wait_us > 0 and not self.trigger.pending():
-            nap_us = min(wait_us, IDLE_MAX_US)
+            nap_us = wait_us if wait_us < IDLE_MAX_US else IDLE_MAX_US
             self.board.sleep_us(nap_us)
             wait_us -= nap_us
 

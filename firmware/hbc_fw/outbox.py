@@ -32,6 +32,7 @@ class Outbox:
         self._block = [0, None, 0, None, None]
         # Single messages wait in slots: the newest of a kind is the one worth sending.
         self._single = [None, None, None, None, None]
+        self._single_n = 0
         self._values = [None, None, None, None, None]
         self._again = array("i", [0, 0, 0, 0])  # resend ranges: edges from, until; peaks from, until
         self.seq = 0
@@ -40,6 +41,8 @@ class Outbox:
     def put_single(self, slot, message, values):
         """Send this message once, as soon as events have gone; values are read when it is packed."""
         self._values[slot] = values
+        if self._single[slot] is None:
+            self._single_n += 1
         self._single[slot] = message
 
     def put_again(self, kind, first_n, count_n):
@@ -53,7 +56,7 @@ class Outbox:
 
     def flush_one(self):
         """Send the most urgent message if the line has room for a whole frame; False when there was nothing to do."""
-        if self._port.room_n() < FRAME_ROOM_N:
+        if not self._waiting() or self._port.room_n() < FRAME_ROOM_N:
             return False
         edges, peaks, again = self._edges, self._peaks, self._again
         if edges.sent_n < edges.put_n:
@@ -74,11 +77,23 @@ class Outbox:
             return self._send_block()
         return True
 
+    def _waiting(self):
+        sampler, again = self._sampler, self._again
+        return (
+            sampler.sent_n < sampler.detected_n
+            or self._edges.sent_n < self._edges.put_n
+            or self._peaks.sent_n < self._peaks.put_n
+            or self._single_n
+            or again[0] < again[1]
+            or again[2] < again[3]
+        )
+
     def _send_single(self):
         for slot in range(len(self._single)):
             message = self._single[slot]
             if message is not None:
                 self._single[slot] = None
+                self._single_n -= 1
                 self._send(message, self._values[slot])
                 return True
         return False

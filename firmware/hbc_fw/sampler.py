@@ -8,7 +8,7 @@ from hbc_wire.messages import RESIDUAL_MISSED
 from micropython import const
 
 BLOCK_N = const(25)
-BLOCKS_N = const(16)  # 0.8 s of samples: what a slow line may hold up
+BLOCKS_N = const(64)  # 3.2 s: what a slow line may hold up, and what the detector may look back on after its learning
 MIDSCALE_LSB = const(2048)
 RAIL_LSB = const(2032)  # within 16 counts of either end of the 12-bit range
 
@@ -110,7 +110,7 @@ class Sampler:
     def instant_of(self, idx, frac_q8, at):
         """Put the true instant of sample idx + frac_q8 / 256 into at; False when its block is no longer held."""
         n = self.detected_n
-        for k in range(n, max(n - BLOCKS_N // 2, -1), -1):
+        for k in range(n, max(n - BLOCKS_N, -1), -1):
             block = self.blocks[k % BLOCKS_N]
             i = idx - block.first_idx
             if 0 <= i < BLOCK_N:

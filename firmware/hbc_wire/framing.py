@@ -127,10 +127,15 @@ def crc_matches(buf, n):
     """True when buf[n-4:n] is the CRC-32 of buf[0:n-4]; buf is left as it was. Allocates nothing on the box."""
     if n < CRC_N:
         return False
-    b0, b1, b2, b3 = buf[n - 4], buf[n - 3], buf[n - 2], buf[n - 1]
-    append_crc(buf, n - CRC_N)
-    same = buf[n - 4] == b0 and buf[n - 3] == b1 and buf[n - 2] == b2 and buf[n - 1] == b3
-    buf[n - 4], buf[n - 3], buf[n - 2], buf[n - 1] = b0, b1, b2, b3
+    at = n - CRC_N
+    low = buf[at] | (buf[at + 1] << 8)  # halves, and no tuple of four: that would be a heap object
+    high = buf[at + 2] | (buf[at + 3] << 8)
+    append_crc(buf, at)
+    same = buf[at] | (buf[at + 1] << 8) == low and buf[at + 2] | (buf[at + 3] << 8) == high
+    buf[at] = low & 0xFF
+    buf[at + 1] = low >> 8
+    buf[at + 2] = high & 0xFF
+    buf[at + 3] = high >> 8
     return same
 
 

@@ -1,14 +1,13 @@
 # Shadows firmware/hbc_mmio.py: the same five calls, on the modelled registers. Every access acts and takes time.
 
 import costs
-import vtime
 from mcpwm import INT_RAW, capture
-from vtime import charge
+from vtime import charge, int_raw
 
 
 def test(address, mask):
     if address == INT_RAW:  # looked at thousands of times a second
-        return vtime.int_raw(costs.MMIO, mask)
+        return int_raw(mask)
     charge(costs.MMIO)
     return capture.load(address) & mask != 0
 

@@ -8,7 +8,7 @@ import struct
 import sys
 
 from chip import chip, relock, unlock
-from vtime import now
+from vtime import now, set_poll
 
 OUT_N = 4096
 RECORD = "<QH"
@@ -30,7 +30,6 @@ class Line:
         self._listening = True
         self.received = bytearray(0)
         self._poll_ns = 20000000 if not chip.paced else 1000000
-        self._next_poll = 0
         self.sent_bytes_n = 0
         chip.at_power_off.append(self._tell)
 
@@ -53,10 +52,10 @@ class Line:
             self._out_n = 0
 
     def poll(self):
-        """Fetch what the host sent; looked at every 20 ms of virtual time when free-running, 1 ms when paced."""
-        if now() < self._next_poll or not self._listening:
+        """Fetch what the host sent; due every 20 ms of virtual time when free-running, every 1 ms when paced."""
+        if not self._listening:
             return
-        self._next_poll = now() + self._poll_ns
+        set_poll(now() + self._poll_ns)
         depth = unlock()
         if self._poll.poll(0):
             byte = sys.stdin.buffer.read(1)

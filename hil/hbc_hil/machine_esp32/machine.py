@@ -7,7 +7,7 @@ import costs
 from chip import chip, relock, unlock
 from line import line
 from mcpwm import capture  # noqa: F401 - the capture unit exists whether or not a driver is loaded
-from vtime import charge, draw, now
+from vtime import charge, draw, now, poll_due
 
 PWRON_RESET = 1
 HARD_RESET = 2
@@ -68,7 +68,6 @@ class ADC:
     """12-bit one-shot reads with noise, integral non-linearity and compression near the top of the 11 dB range."""
 
     ATTN_11DB = 3
-    _FULL_UNITS = 844800  # 3.3 V in 62.5 / 16 uV
 
     def __init__(self, pin, atten=ATTN_11DB):
         if pin.gpio != chip.config["ecg_gpio"]:
@@ -79,21 +78,35 @@ class ADC:
         self._curve = bytearray([128 + _inl_lsb_q4(16 * i) for i in range(256)])
 
     def read_u16(self):
-        at_ns = now() + costs.ADC_SAMPLE_AT
-        if at_ns >= chip.world.end_ns:  # held just past the chunk at hand
-            at_ns = chip.world.end_ns - 1
         self._read_n += 1
-        # 12 bits in sixteenths of a count
-        value = chip.world.pin_1uv(at_ns) * 65520 // self._FULL_UNITS
-        x = draw(self._key, self._read_n)
-        y = draw(self._key, -self._read_n)
-        bell = (x & 0xFF) + (x >> 8 & 0xFF) + (y & 0xFF) + (y >> 8 & 0xFF) - 510  # sd 147.8
-        value += bell * self._noise // 148
-        value = min(max(value, 0), 65519)
-        value += self._curve[value >> 8] - 128
-        raw = min(max(value >> 4, 0), 4095)
+        noise = noise_q4(self._key, self._read_n, self._noise)
+        raw = convert(chip.world.pin_units(now() + costs.ADC_SAMPLE_AT), noise, self._curve)
         charge(costs.ADC_READ)
         return raw << 4 | raw >> 8
+
+
+@micropython.viper
+def noise_q4(key: int, index: int, sd_q4: int) -> int:
+    """Sum of four uniform bytes: nearly a bell, sd 147.8 before scaling."""
+    x = int(draw(key, index))
+    y = (x * 0x2C1B3C6D ^ (x >> 7)) & 0x7FFFFFFF
+    bell = (x & 0xFF) + ((x >> 8) & 0xFF) + ((y >> 8) & 0xFF) + ((y >> 16) & 0xFF) - 510
+    return (bell * sd_q4 + 148 * 4096) // 148 - 4096  # floor division of a positive number
+
+
+@micropython.viper
+def convert(units: int, noise: int, curve: ptr8) -> int:
+    """12 bits from units of 62.5 / 16 uV (844800 of them are 3.3 V); everything in sixteenths of a count."""
+    value = units * 65520 // 844800 + noise
+    if value < 0:
+        value = 0
+    if value > 65519:
+        value = 65519
+    value = value + int(curve[value >> 8]) - 128
+    if value < 0:
+        value = 0
+    value = value >> 4
+    return value if value < 4096 else 4095
 
 
 def _inl_lsb_q4(lsb):
@@ -158,13 +171,12 @@ class UART:
             relock(depth)
 
     def any(self):
-        charge(costs.UART_ANY)
-        line.poll()
+        if poll_due(costs.UART_ANY):
+            line.poll()
         return len(line.received)
 
     def readinto(self, buf, n=None):
         charge(costs.UART_READ)
-        line.poll()
         waiting = line.received
         if not waiting:
             return None

@@ -2,6 +2,8 @@
 #
 # The firmware is not touched: its methods are wrapped from outside, as a debugger would.
 
+import sys
+
 import costs
 from vtime import charge
 
@@ -37,5 +39,9 @@ def install():
         setattr(cls, method_name, wrappers[_WRAPPER[method_name]])
 
 
-install()
-import main  # noqa: E402, F401
+try:
+    install()
+    import main  # noqa: F401
+except Exception as error:  # standard output is the line to the host
+    sys.print_exception(error, sys.stderr)
+    sys.exit(1)

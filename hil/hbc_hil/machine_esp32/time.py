@@ -12,14 +12,8 @@ import costs
 import micropython
 import vtime
 from chip import chip
-from micropython import const
 
-_TICKS = const(1300)  # costs.TICKS_US, inlined: asserted below
-assert _TICKS == costs.TICKS_US
-
-
-def ticks_us():
-    return vtime.ticks_us(_TICKS)
+ticks_us = vtime.ticks_us
 
 
 def ticks_ms():
@@ -37,17 +31,12 @@ def ticks_add(a: int, b: int) -> int:
     return (a + b) & 0x3FFFFFFF
 
 
-if chip.paced:
+def _sleep_us_paced(us):
+    vtime.charge(costs.SLEEP_CALL)
+    chip.sleep(us * 1000)
 
-    def sleep_us(us):
-        vtime.charge(costs.SLEEP_CALL)
-        chip.sleep(us * 1000)
 
-else:
-
-    def sleep_us(us):
-        vtime.charge(costs.SLEEP_CALL)
-        vtime.skip(us * 1000)
+sleep_us = _sleep_us_paced if chip.paced else vtime.sleep_us
 
 
 def sleep_ms(ms):

@@ -4,11 +4,13 @@
 from array import array
 
 import micropython
+from costs import MMIO, SLEEP_CALL, TICKS_US
 
 NEVER = 1 << 61
 # Words of the state: 0-1 now (ns), 2 draw, 3-4 next thing to look at (ns), 5 ticks offset (us), 6 cost scale,
-# 7 INT_RAW of the capture unit (the one register that is polled all the time)
-state = array("I", [0, 0, 1, 0, 0, 0, 1, 0])
+# 7 INT_RAW of the capture unit (the one register that is polled all the time), 8-9 next look at the host's line (ns),
+# 10-12 costs of the three functions that are polled (viper cannot read a global as an integer)
+state = array("I", [0, 0, 1, 0, 0, 0, 1, 0, 0, 0, TICKS_US, MMIO, SLEEP_CALL])
 INT_RAW_WORD = 7
 wake = [None]  # function called when `now` has reached the next thing to look at
 
@@ -44,7 +46,10 @@ def set_next(ns: int):
 
 @micropython.viper
 def charge(ns: int):
-    """Let a call take its time and up to a quarter more; then whatever is due happens."""
+    """Let a call take its time and up to a quarter more; then whatever is due happens.
+
+    The four functions below it repeat these lines: a call costs as much as they do, and firmware makes thousands a second.
+    """
     s = ptr32(state)
     x = (int(s[2]) * 0x41C64E6D + 12345) & 0x7FFFFFFF
     s[2] = x
@@ -57,17 +62,62 @@ def charge(ns: int):
 
 
 @micropython.viper
-def ticks_us(ns: int) -> int:
-    charge(ns)
+def ticks_us() -> int:
     s = ptr32(state)
-    return ((int(s[0]) | (int(s[1]) << 32)) // 1000 + int(s[5])) & 0x3FFFFFFF
+    x = (int(s[2]) * 0x41C64E6D + 12345) & 0x7FFFFFFF
+    s[2] = x
+    ns = int(s[10]) * int(s[6])
+    t = (int(s[0]) | (int(s[1]) << 32)) + ns + ((((x >> 16) & 0xFF) * ns) >> 10)
+    s[0] = t
+    s[1] = t >> 32
+    if t >= (int(s[3]) | (int(s[4]) << 32)):
+        wake[0]()
+        t = int(s[0]) | (int(s[1]) << 32)
+    return (t // 1000 + int(s[5])) & 0x3FFFFFFF
 
 
 @micropython.viper
-def int_raw(ns: int, mask: int) -> bool:
+def int_raw(mask: int) -> bool:
+    """The capture unit's INT_RAW register, as one access sees it."""
+    s = ptr32(state)
+    x = (int(s[2]) * 0x41C64E6D + 12345) & 0x7FFFFFFF
+    s[2] = x
+    ns = int(s[11]) * int(s[6])
+    t = (int(s[0]) | (int(s[1]) << 32)) + ns + ((((x >> 16) & 0xFF) * ns) >> 10)
+    s[0] = t
+    s[1] = t >> 32
+    if t >= (int(s[3]) | (int(s[4]) << 32)):
+        wake[0]()
+    return bool(int(s[7]) & mask)
+
+
+@micropython.viper
+def sleep_us(us: int):
+    """Free-running: jump."""
+    s = ptr32(state)
+    x = (int(s[2]) * 0x41C64E6D + 12345) & 0x7FFFFFFF
+    s[2] = x
+    ns = int(s[12]) * int(s[6])
+    t = (int(s[0]) | (int(s[1]) << 32)) + ns + ((((x >> 16) & 0xFF) * ns) >> 10) + us * 1000
+    s[0] = t
+    s[1] = t >> 32
+    if t >= (int(s[3]) | (int(s[4]) << 32)):
+        wake[0]()
+
+
+@micropython.viper
+def poll_due(ns: int) -> bool:
+    """Charge, and tell whether it is time to look at the line from the host."""
     charge(ns)
     s = ptr32(state)
-    return bool(int(s[7]) & mask)
+    return bool((int(s[0]) | (int(s[1]) << 32)) >= (int(s[8]) | (int(s[9]) << 32)))
+
+
+@micropython.viper
+def set_poll(ns: int):
+    s = ptr32(state)
+    s[8] = ns
+    s[9] = ns >> 32
 
 
 @micropython.viper

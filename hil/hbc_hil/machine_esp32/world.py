@@ -66,6 +66,6 @@ class World:
         self._event_i += 1
         return self._events[at], self._events[at + 1]
 
-    def pin_1uv(self, t_ns):
-        """Voltage at the ADC pin in units of 62.5 / 16 uV."""
-        return _interpolate(self._samples, t_ns - self.start_ns, self.step_ns)
+    def pin_units(self, t_ns):
+        """Voltage at the ADC pin in units of 62.5 / 16 uV; past the chunk's end its last value."""
+        return _interpolate(self._samples, min(t_ns, self.end_ns - 1) - self.start_ns, self.step_ns)
