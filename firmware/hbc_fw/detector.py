@@ -48,44 +48,45 @@ _SMOOTH_SUM = const(21)
 _SMOOTH_PREV = const(22)
 _ENERGY = const(23)
 _ENERGY_PREV = const(24)
-_CAND_ENERGY = const(25)
-_CAND_AGE_N = const(26)
-_FOUND_IDX = const(27)
-_FOUND_Q8 = const(28)
-_POLARITY = const(29)
-_POLARITY_VOTES = const(30)
-_LEARN_LEFT_N = const(31)
-_THRESHOLD = const(32)
-_SINCE_N = const(33)
-_NO_BEAT_N = const(34)
-_LAST_ENERGY = const(35)
-_RR_N = const(36)
-_RR_LIMIT_N = const(37)
-_SIGNAL_POS = const(38)
-_NOISE_POS = const(39)
-_RR_POS = const(40)
-_SIGNAL = const(41)
-_NOISE = const(49)
-_RR = const(57)
-_BACK_ENERGY = const(65)
-_BACK_SINCE_N = const(66)
-_BACK_IDX = const(67)
-_BACK_Q8 = const(68)
-_LEARN_N = const(69)
-_LEARN_ENERGY = const(70)
-_LEARN_STEP = const(86)
-_LEARN_IDX = const(102)
-_LEARN_Q8 = const(118)
-_QUEUE_HEAD = const(134)
-_QUEUE_N = const(135)
-_QUEUE_IDX = const(136)
-_QUEUE_Q8 = const(152)
-_QUEUE_QUALITY = const(168)
-_MEAN_RING = const(184)
-_SMOOTH_RING = const(192)
-_BEND_RING = const(208)
-_RAW_RING = const(544)  # counted in int16
-_WORDS_N = const(528)
+_USUAL_ENERGY = const(25)
+_CAND_ENERGY = const(26)
+_CAND_AGE_N = const(27)
+_FOUND_IDX = const(28)
+_FOUND_Q8 = const(29)
+_POLARITY = const(30)
+_POLARITY_VOTES = const(31)
+_LEARN_LEFT_N = const(32)
+_THRESHOLD = const(33)
+_SINCE_N = const(34)
+_NO_BEAT_N = const(35)
+_LAST_ENERGY = const(36)
+_RR_N = const(37)
+_RR_LIMIT_N = const(38)
+_SIGNAL_POS = const(39)
+_NOISE_POS = const(40)
+_RR_POS = const(41)
+_SIGNAL = const(42)
+_NOISE = const(50)
+_RR = const(58)
+_BACK_ENERGY = const(66)
+_BACK_SINCE_N = const(67)
+_BACK_IDX = const(68)
+_BACK_Q8 = const(69)
+_LEARN_N = const(70)
+_LEARN_ENERGY = const(71)
+_LEARN_STEP = const(87)
+_LEARN_IDX = const(103)
+_LEARN_Q8 = const(119)
+_QUEUE_HEAD = const(135)
+_QUEUE_N = const(136)
+_QUEUE_IDX = const(137)
+_QUEUE_Q8 = const(153)
+_QUEUE_QUALITY = const(169)
+_MEAN_RING = const(185)
+_SMOOTH_RING = const(193)
+_BEND_RING = const(209)
+_RAW_RING = const(546)  # counted in int16
+_WORDS_N = const(529)
 _COUNT_MAX_N = const(1048576)
 
 
@@ -169,7 +170,11 @@ def _update_threshold(state):
 
 @micropython.viper
 def _quality_of(state, energy: int) -> int:
-    above = energy - int(_median8(state, _NOISE))
+    s = ptr32(state)
+    above = int(_median8(state, _NOISE))
+    if above < int(s[_USUAL_ENERGY]):
+        above = int(s[_USUAL_ENERGY])
+    above = energy - above
     if above <= 0:
         return 0
     if energy >= 4194304:
@@ -370,6 +375,7 @@ def _replay_learning(state):
         s[_SIGNAL + i] = largest - (largest >> 2)
         s[_NOISE + i] = largest >> 4
         i += 1
+    s[_USUAL_ENERGY] = largest >> 4
     _update_threshold(state)
     last = 0
     i = 0
@@ -476,6 +482,11 @@ def _step(state, total: int):
     else:
         age_n += 1
     s[_ENERGY_PREV] = energy
+    usual = int(s[_USUAL_ENERGY])
+    if energy > usual:
+        s[_USUAL_ENERGY] = usual + (usual >> 6) + 1
+    else:
+        s[_USUAL_ENERGY] = usual - (usual >> 6)
     s[_CAND_AGE_N] = age_n
     s[_CAND_ENERGY] = peak
     if peak != 0:
@@ -590,7 +601,15 @@ class RPeakDetector:
         self.peak_idx = array("i", bytes(4 * BLOCK_MAX_N))
         self.peak_frac_q8 = bytearray(BLOCK_MAX_N)
         self.peak_quality = bytearray(BLOCK_MAX_N)
+        self._rate_hz = rate_hz
         _init(self._state, rate_hz)
+
+    def reset(self):
+        """Forget everything, as after power-up: the next sample has index 0. Allocates nothing."""
+        state = self._state
+        for i in range(_WORDS_N):
+            state[i] = 0
+        _init(state, self._rate_hz)
 
     def push_block(self, samples, blanked, n):
         """Push n <= 64 samples (array 'h') with their mask (bytes of 0 or 1); return the number of peaks.

@@ -8,7 +8,7 @@
 try:
     from binascii import crc32
 except ImportError:  # the smallest MicroPython builds
-    crc32 = None
+    crc32 = None  # type: ignore[assignment]
 
 CRC_N = 4
 DELIMITER = 0
@@ -179,7 +179,7 @@ class Deframer:
         """Payloads completed by these bytes, oldest first."""
         bodies = (self._rest + data).split(b"\0")
         self._rest = bodies.pop()
-        payloads = []
+        payloads: list[bytes] = []
         for body in bodies:
             if body:
                 self._take(body, payloads)

@@ -20,8 +20,8 @@ CRC_N = 4
 ARRAY_MAX_N = 64  # the box owns fixed buffers; a longer array is refused, never truncated
 TEXT_MAX_N = 64  # so that a Hello with four texts of this length still fits framing.FRAME_MAX_N
 
-BY_ID = {}
-BY_NAME = {}
+BY_ID: dict[int, "Message"] = {}
+BY_NAME: dict[str, "Message"] = {}
 
 
 class Message:
@@ -33,7 +33,7 @@ class Message:
         self.name = name
         self.names = tuple([pair[0] for pair in pairs])
         self.codes = "".join([pair[1] for pair in pairs])
-        self.make = namedtuple(name, self.names)
+        self.make = namedtuple(name, self.names)  # type: ignore[misc]  # names come from the table
         BY_ID[msg_id] = self
         BY_NAME[name] = self
 

@@ -1,0 +1,67 @@
+# Two commands matter: `make demo` and `make test`. Both set up what they need in .venv.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench study soak docs clean need-tools
+
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := .venv/.ready
+SOURCES := pyproject.toml setup.py native/build_native.py $(wildcard native/src/*.c native/include/*.h)
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+
+# One line for what a fresh machine may lack, instead of a page of build output.
+need-tools:
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install it: apt install python3 python3-venv python3-dev"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $$($(PYTHON) --version) is too old, 3.11 is needed"; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "error: Python has no venv; install it: apt install python3-venv"; exit 2; }
+	@command -v $${CC:-gcc} >/dev/null || { echo "error: no C compiler; install it: apt install gcc libc6-dev"; exit 2; }
+	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' || { echo "error: Python.h not found; install it: apt install python3-dev"; exit 2; }
+	@echo '#include <stdio.h>' | $${CC:-gcc} -E - >/dev/null 2>&1 || { echo "error: the C compiler finds no stdio.h; install it: apt install libc6-dev"; exit 2; }
+
+$(SETUP): $(SOURCES)
+	@$(MAKE) --no-print-directory need-tools
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+typings/.ready: $(SETUP)
+	rm -rf typings
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target typings micropython-esp32-stubs==1.29.0.post1
+	touch $@
+
+# The 32-bit MicroPython shows allocations that the 64-bit one cannot. Without node its tests skip and say so.
+node_modules/.ready:
+	@if command -v npm >/dev/null; then npm install --silent --no-save --no-audit --no-fund @micropython/micropython-webassembly-pyscript@1.27.0 || echo "npm cannot install the 32-bit MicroPython; its tests will skip"; \
+	else echo "npm not found: the tests on the 32-bit MicroPython will skip"; fi
+	@mkdir -p node_modules && touch $@
+
+setup: $(SETUP)  ## install into .venv
+
+demo: $(SETUP)  ## run the whole instrument on a simulated patient
+	$(BIN)/hbc demo
+
+test: $(SETUP) lint node_modules/.ready  ## lint, then all tests
+	$(BIN)/python -m pytest
+
+lint: $(SETUP) typings/.ready  ## ruff, mypy (host and device), import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p hbc_host -p hbc_hil -p hbc_native -p hbc_wire
+	$(BIN)/mypy --config-file firmware/mypy.ini -p hbc_fw -p hbc_boards
+	$(BIN)/lint-imports
+
+bench: $(SETUP)  ## benchmarks, side by side in one run
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
+
+study: $(SETUP)  ## false positives and power of the coupling estimate
+	$(BIN)/python tests/study/coupling_null.py
+
+soak: $(SETUP)  ## an hour of virtual recording through the whole chain
+	$(BIN)/python tests/study/soak.py
+
+docs: $(SETUP)  ## regenerate the generated parts of docs/
+	$(BIN)/python tests/wire/wire_docs.py --write
+
+clean:  ## forget everything that was built
+	rm -rf .venv typings node_modules build *.egg-info native/hbc_native/_rpeak*

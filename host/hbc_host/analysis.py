@@ -1,0 +1,262 @@
+"""From recordings to the result that is shown: one run per site, Holm over sites, effects per step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hbc_host.beats import Beats
+from hbc_host.coupling import CouplingResult, RunFit, fit_run
+from hbc_host.errors import InputError, NoTrainsError, TooFewBeatsError
+from hbc_host.response import TrainResponse, mean_response
+from hbc_host.steps import StepEffect, step_effects
+from hbc_host.trains import Protocol, Train, find_runs, find_trains
+
+if TYPE_CHECKING:
+    from hbc_host.session import Session
+
+FloatArray = npt.NDArray[np.float64]
+Quality = dict[str, "str | int | float"]
+
+#: After a run the heart is given this long to settle before its rhythm counts as rest.
+SETTLE_S = 10.0
+BEATS_MIN_N = 10
+
+
+@dataclass(frozen=True)
+class RunInput:
+    """One recording at one site; all times in seconds of one clock. ``rest_s`` None = all beats from ``start_s``."""
+
+    site: str
+    beats_s: FloatArray
+    onsets_s: FloatArray
+    train_s: float
+    start_s: float
+    end_s: float
+    rest_s: tuple[float, float] | None = None
+    gaps_s: tuple[tuple[float, float], ...] = ()
+    start_uncertainty_s: float = 0.0
+    intensities_pct: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class SiteResult:
+    """What one run showed. ``p_holm`` is adjusted over all sites of the analysis; nan for an unusable run."""
+
+    site: str
+    coupling: CouplingResult
+    p_holm: float
+    response: TrainResponse | None
+    steps: tuple[StepEffect, ...]
+    mean_hr_bpm: float
+    beats_n: int
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything that the table, the JSON and the report show."""
+
+    title: str
+    source: str
+    protocol: Protocol
+    sites: tuple[SiteResult, ...]
+    quality: dict[str, str | int | float]
+    notes: tuple[str, ...]
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Holm's step-down adjustment (Holm 1979, Scand J Stat 6:65); nan stays nan and is not counted."""
+    known = sorted((p, index) for index, p in enumerate(p_values) if not math.isnan(p))
+    adjusted = [math.nan] * len(p_values)
+    running = 0.0
+    for rank, (p, index) in enumerate(known):
+        running = max(running, min(1.0, (len(known) - rank) * p))
+        adjusted[index] = running
+    return tuple(adjusted)
+
+
+def analyze_runs(
+    runs: Sequence[RunInput],
+    *,
+    protocol: Protocol,
+    title: str,
+    source: str,
+    quality: Mapping[str, str | int | float] | None = None,
+    notes: Sequence[str] = (),
+) -> Analysis:
+    """Analyse runs, in the given order.
+
+    Raises
+    ------
+    NoTrainsError
+        If there is no run.
+    TooFewBeatsError
+        If no run has at least ten beats.
+    """
+    if not runs:
+        raise NoTrainsError("no run with pulse trains; check the trigger cable, or give --first-train-s")
+    beats_n = max(run.beats_s.size for run in runs)
+    if beats_n < BEATS_MIN_N:
+        raise TooFewBeatsError(
+            f"{beats_n} beats found, at least {BEATS_MIN_N} are needed; check electrodes, --rate-hz and the signal"
+        )
+    fits = [_fit(run, protocol) for run in runs]
+    p_holm = holm([fit.result.p_value for fit in fits])
+    sites = tuple(
+        _site_result(run, fit, p, protocol) for run, fit, p in zip(runs, fits, p_holm, strict=True)
+    )
+    return Analysis(title, source, protocol, sites, {**_beat_quality(fits), **(quality or {})}, tuple(notes))
+
+
+def _fit(run: RunInput, protocol: Protocol) -> RunFit:
+    intensities = run.intensities_pct
+    if intensities is None and protocol.rising and run.onsets_s.size == protocol.trains_n:
+        # Values are unknown but their order is not: the protocol raises the intensity with every train.
+        intensities = np.arange(run.onsets_s.size, dtype=np.float64)
+    inside = (run.beats_s >= run.start_s) & (run.beats_s <= run.end_s)
+    return fit_run(
+        run.beats_s[inside], run.onsets_s, train_s=run.train_s, rest_s=run.rest_s, gaps_s=run.gaps_s,
+        start_uncertainty_s=run.start_uncertainty_s, intensities_pct=intensities,
+    )
+
+
+def _site_result(run: RunInput, fit: RunFit, p_holm: float, protocol: Protocol) -> SiteResult:
+    design = fit.design
+    after_s = min(design.cycle_s, protocol.cycle_s)
+    response = mean_response(design.beats, design.onsets_s[design.accepted], after_s=after_s)
+    steps = step_effects(fit, run.intensities_pct)
+    return SiteResult(
+        run.site, fit.result, p_holm, response, steps, design.mean_rate_bpm, fit.result.beats_n
+    )
+
+
+def _beat_quality(fits: Sequence[RunFit]) -> Quality:
+    from hbc_host import beats as kinds
+
+    all_beats: list[Beats] = [fit.design.beats for fit in fits]
+    return {
+        "beats_n": sum(beats.beats_s.size for beats in all_beats),
+        "ectopic_intervals_n": sum(beats.count(kinds.ECTOPIC) for beats in all_beats),
+        "missed_beats_n": sum(beats.count(kinds.MISSED) for beats in all_beats),
+        "extra_beats_n": sum(beats.count(kinds.EXTRA) for beats in all_beats),
+        "excluded_share": round(float(np.mean([fit.result.excluded_share for fit in fits])), 4),
+    }
+
+
+def _intensities_of(intensities_pct: Sequence[float] | None, trains_n: int) -> FloatArray | None:
+    """Intensity of each train: as given, or each repeated when a step has several trains; None when neither fits."""
+    if intensities_pct is None or len(intensities_pct) == 0 or trains_n % len(intensities_pct):
+        return None
+    return np.repeat(np.asarray(intensities_pct, dtype=np.float64), trains_n // len(intensities_pct))
+
+
+def session_runs(session: Session, protocol: Protocol) -> tuple[list[RunInput], list[str]]:
+    """Runs of a recorded session, in order of time, and notes on what did not match the plan."""
+    trains = find_trains(session.edges_s)
+    if not trains:
+        raise NoTrainsError(
+            f"{session.path}: 0 trigger edges recorded; check the trigger cable and its polarity, then record again"
+        )
+    groups = find_runs(trains)
+    planned = session.meta.sites
+    notes: list[str] = []
+    if planned and len(planned) != len(groups):
+        notes.append(f"{len(groups)} runs recorded, {len(planned)} sites planned; names are given in order of time")
+    runs: list[RunInput] = []
+    previous_end_s = session.start_s - SETTLE_S
+    for number, group in enumerate(groups):
+        site = planned[number] if number < len(planned) else f"site-{number + 1}"
+        intensities = _intensities_of(session.meta.intensities_pct, len(group))
+        if session.meta.intensities_pct and intensities is None:
+            notes.append(
+                f"{site}: {len(group)} trains recorded, {len(session.meta.intensities_pct)} intensities planned; "
+                "analysed without intensities"
+            )
+        runs.append(_run_of(session, protocol, group, site, intensities, previous_end_s + SETTLE_S))
+        previous_end_s = group[-1].onset_s + protocol.cycle_s
+    return runs, notes
+
+
+def _run_of(
+    session: Session, protocol: Protocol, group: Sequence[Train], site: str, intensities: FloatArray | None,
+    rest_start_s: float,
+) -> RunInput:
+    onsets_s = np.array([train.onset_s for train in group])
+    return RunInput(
+        site, session.beats_s, onsets_s, protocol.train_s, min(rest_start_s, float(onsets_s[0])),
+        min(session.end_s, float(onsets_s[-1]) + protocol.cycle_s), gaps_s=session.gaps_s,
+        intensities_pct=intensities,
+    )
+
+
+def analyze_session(session: Session, *, protocol: Protocol, title: str | None = None) -> Analysis:
+    """Analyse a recorded session: edges become trains, trains become runs, runs take the planned site names.
+
+    Rest of a run is what lies between the previous run (plus 10 s) and its first train.
+
+    Raises
+    ------
+    NoTrainsError, TooFewBeatsError
+    """
+    runs, notes = session_runs(session, protocol)
+    quality: dict[str, Any] = {
+        "edges_n": int(session.edges_s.size),
+        "edges_lost_n": session.edges_lost_n,
+        "frames_n": session.frames_n,
+        "frames_lost_n": session.frames_lost_n,
+        "frames_bad_n": session.frames_bad_n,
+        "samples_lost_n": session.samples_lost_n,
+        "boots_n": session.boots_n,
+        "gaps_n": len(session.gaps_s),
+    }
+    return analyze_runs(
+        runs, protocol=protocol, title=title or session.meta.title, source=str(session.path), quality=quality,
+        notes=(*session.notes, *notes),
+    )
+
+
+def analyze_files(
+    paths: Sequence[Path],
+    *,
+    protocol: Protocol,
+    rate_hz: float | None = None,
+    first_train_s: float | None = None,
+    start_uncertainty_s: float = 0.0,
+) -> Analysis:
+    """Analyse recordings in files: a session directory, ECG text, WFDB records, or a beat and a trigger CSV.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Each ECG is one site; beat and trigger CSV come in pairs; a session directory comes alone.
+    protocol : Protocol
+    rate_hz : float or None
+        Sampling rate of ECG text.
+    first_train_s : float or None
+        First train onset in recordings without triggers, seconds from their start.
+    start_uncertainty_s : float
+        Onsets of recordings without triggers are known to within plus or minus this.
+
+    Raises
+    ------
+    InputError, NoTrainsError, TooFewBeatsError
+        In one line, with the next step.
+    """
+    from hbc_host import sources
+
+    return sources.analyze_paths(
+        [Path(path) for path in paths], protocol=protocol, rate_hz=rate_hz, first_train_s=first_train_s,
+        start_uncertainty_s=start_uncertainty_s,
+    )
+
+
+__all__ = [
+    "Analysis", "InputError", "RunInput", "SiteResult", "StepEffect", "TrainResponse", "analyze_files",
+    "analyze_runs", "analyze_session", "holm", "session_runs",
+]

@@ -1,0 +1,159 @@
+"""One boot of the box: its frames as arrays, and the holes in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hbc_wire import messages
+
+from hbc_host import loss
+from hbc_host.loss import IntArray, Span
+from hbc_host.protocol import Frames
+from hbc_host.session_model import EDGE_TICKS_PER_US
+
+
+def stamps(frames: Frames, rate_hz: int) -> tuple[IntArray, IntArray]:
+    """First and last device time that each frame tells of its moment of sending; -1 for none.
+
+    R-peaks and edges are left out: they lie in the past, and resent ones far.
+    """
+    first_us = np.full(len(frames.payloads), -1, np.int64)
+    last_us = first_us.copy()
+    for message, name in (
+        (messages.Status, "status_us"),
+        (messages.Lost, "lost_us"),
+        (messages.ClockPong, "sent_us"),
+    ):
+        places, rows = frames.rows(message)
+        first_us[places] = last_us[places] = rows[name].astype(np.int64)
+    for places, rows in frames.ecg_rows():
+        n = rows["ecg_lsb"].shape[1]
+        first_us[places] = rows["first_us"].astype(np.int64)
+        last_us[places] = first_us[places] + int((n - 1) * 1e6 / rate_hz)
+    return first_us, last_us
+
+
+@dataclass(frozen=True)
+class Holes:
+    """Counts of what is missing in a boot, and the stretches of device time that it touches, merged, in order."""
+
+    beats_lost_n: int
+    edges_lost_n: int
+    samples_lost_n: int
+    gaps_us: tuple[Span, ...]
+
+
+class Boot:
+    """Arrays of one boot of the box."""
+
+    def __init__(self, payloads: list[bytes], hello: Any) -> None:
+        self.hello = hello
+        self.frames = Frames(payloads)
+        self.lost_before, self.counter = loss.lost_before(self.frames.seqs())
+        self._take_events()
+        self._take_ecg()
+        self._take_reports()
+        self.lost_spans = loss.lost_frame_spans(self.lost_before, *stamps(self.frames, hello.rate_hz))
+
+    def _take_events(self) -> None:
+        _, peaks = self.frames.rows(messages.RPeak)
+        peaks = peaks[loss.first_of_each(peaks["peak_n"].astype(np.int64))]
+        self.beat_n = peaks["peak_n"].astype(np.int64)
+        self.beats_us = peaks["peak_us"].astype(np.int64)
+        self.beat_quality = peaks["quality"].astype(np.uint8)
+        _, edges = self.frames.rows(messages.TriggerEdge)
+        edges = edges[loss.first_of_each(edges["edge_n"].astype(np.int64))]
+        self.edge_n = edges["edge_n"].astype(np.int64)
+        self.edges_tick = edges["edge_us"].astype(np.int64) * EDGE_TICKS_PER_US + edges["edge_sub_tick"]
+        self.edge_level = edges["level"].astype(np.uint8)
+
+    def _take_ecg(self) -> None:
+        rate_hz = self.hello.rate_hz
+        parts: list[tuple[IntArray, ...]] = []
+        for _, rows in self.frames.ecg_rows():
+            n = rows["ecg_lsb"].shape[1]
+            step = np.arange(n, dtype=np.int64)
+            idx = rows["first_idx"].astype(np.int64)[:, None] + step
+            missed = rows["residual_us"] == messages.RESIDUAL_MISSED
+            late_us = np.where(missed, 0, rows["residual_us"]).astype(np.int64)
+            us = rows["first_us"].astype(np.int64)[:, None] + np.rint(step * 1e6 / rate_hz).astype(np.int64) + late_us
+            blank = np.broadcast_to(rows["blank_ms"][:, None], idx.shape)
+            parts.append((idx.ravel(), us.ravel(), rows["ecg_lsb"].ravel(), missed.ravel(), blank.ravel()))
+        columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.empty(0)] * 5
+        idx = columns[0].astype(np.int64)
+        if np.any(np.diff(idx) <= 0):  # repeated chunks, or blocks of several lengths
+            order = loss.first_of_each(idx)
+            columns = [column[order] for column in columns]
+        self.ecg_idx, self.ecg_us = columns[0].astype(np.int64), columns[1].astype(np.int64)
+        self.ecg_lsb, self.ecg_missed = columns[2].astype(np.int16), columns[3].astype(bool)
+        self.ecg_blank_ms = columns[4].astype(np.uint8)
+
+    def _take_reports(self) -> None:
+        _, self.status = self.frames.rows(messages.Status)
+        _, self.lost = self.frames.rows(messages.Lost)
+        self.status, self.lost = np.sort(self.status, order="status_us"), np.sort(self.lost, order="lost_us")
+
+    def extent_us(self) -> Span:
+        """First and last instant that anything in this boot tells of."""
+        edges_us = self.edges_tick // EDGE_TICKS_PER_US
+        known = [times for times in (self.ecg_us, self.beats_us, edges_us) if len(times)]
+        if len(self.status) and not len(self.ecg_us):
+            known.append(self.status["status_us"].astype(np.int64))
+        return (int(min(t[0] for t in known)), int(max(t[-1] for t in known))) if known else (0, 0)
+
+    def holes(self) -> Holes:
+        """What is missing, and where."""
+        edges_us = self.edges_tick // EDGE_TICKS_PER_US
+        beats_lost_n, beat_spans = self._event_loss(self.beat_n, self.beats_us, "peaks_n")
+        edges_lost_n, edge_spans = self._event_loss(self.edge_n, edges_us, "edges_n")
+        # An edge is sent at once, so a lost frame nearby tells better where it was than its far neighbours do.
+        edge_spans = [span for span in edge_spans if not loss.touches_any(span, self.lost_spans)]
+        overrun_n, overrun_spans = self._overruns()
+        samples_lost_n, sample_spans = loss.missing_spans(self.ecg_idx, self.ecg_us)
+        spans = self.lost_spans + beat_spans + edge_spans + overrun_spans + sample_spans + self._missed_spans()
+        return Holes(
+            beats_lost_n=beats_lost_n,
+            edges_lost_n=edges_lost_n + overrun_n,
+            samples_lost_n=samples_lost_n + int(np.count_nonzero(self.ecg_missed)),
+            gaps_us=tuple(loss.merge_spans(spans)),
+        )
+
+    def _event_loss(self, number: IntArray, time_us: IntArray, total: str) -> tuple[int, list[Span]]:
+        """Missing events of one kind, and where they were; ``total`` names their count in Status."""
+        start_us, end_us = self.extent_us()
+        missing_n, spans = loss.missing_spans(number, time_us)
+        before_n, after_n = self._outside(number, total)
+        if before_n:
+            spans.append((start_us, int(time_us[0]) if len(time_us) else end_us))
+        if after_n:
+            spans.append((int(time_us[-1]) if len(time_us) else start_us, end_us))
+        return missing_n + before_n + after_n, spans
+
+    def _outside(self, number: IntArray, total: str) -> tuple[int, int]:
+        """Events missing before the first and after the last received one, by the totals in Status."""
+        if not len(self.status):
+            return 0, 0
+        totals = self.status[total].astype(np.int64)
+        if not len(number):
+            return 0, int(totals[-1] - totals[0])
+        return max(0, int(number[0] - totals[0])), max(0, int(totals[-1] - 1 - number[-1]))
+
+    def _overruns(self) -> tuple[int, list[Span]]:
+        """Edges that the box counted but could not time (never numbered): how many, and between which reports."""
+        if not len(self.lost):
+            return 0, []
+        totals = self.lost["edges_n"].astype(np.int64)
+        times_us = self.lost["lost_us"].astype(np.int64)
+        grown = np.flatnonzero(np.diff(totals) > 0)
+        return int(totals[-1] - totals[0]), [(int(times_us[i]), int(times_us[i + 1])) for i in grown]
+
+    def _missed_spans(self) -> list[Span]:
+        """Stretches of samples that the box marked as not taken."""
+        edges = np.flatnonzero(np.diff(np.concatenate(([0], self.ecg_missed.view(np.int8), [0]))))
+        last = len(self.ecg_us) - 1
+        return [
+            (int(self.ecg_us[max(0, first - 1)]), int(self.ecg_us[min(last, end)]))
+            for first, end in zip(edges[::2], edges[1::2], strict=True)
+        ]

@@ -1,0 +1,235 @@
+"""``hbc analyze``, ``hbc detect``, ``hbc report``: from what was recorded to an answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hbc_host.cli_common import JsonOption, Output, command_line, progress
+from hbc_host.errors import InputError
+
+if TYPE_CHECKING:
+    from hbc_host.analysis import Analysis, FloatArray
+    from hbc_host.io.ecg_text import EcgRecording
+    from hbc_host.session import Session
+
+RateOption = Annotated[
+    float | None,
+    typer.Option("--rate-hz", metavar="HZ", help="Sampling rate of an ECG text file.", show_default=False),
+]
+
+
+def analyze(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Session folder, ECG files or CSV pairs.")],
+    protocol: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="dash, itbs, 10hz, or train/pause seconds like 5/11.", show_default=False),
+    ],
+    rate_hz: RateOption = None,
+    first_train_s: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="When the first train starts, if no trigger was recorded.", show_default=False),
+    ] = None,
+    start_uncertainty_s: Annotated[
+        float, typer.Option(metavar="S", help="How far off the first train may be, if the start was pressed by hand.")
+    ] = 0.0,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write an HTML report to FILE.", show_default=False)
+    ] = None,
+    json_target: JsonOption = None,
+) -> None:
+    """Does the heart slow with the TMS trains? Effect, interval and verdict for each site.
+
+    PATH is a session folder made by `hbc record`; or one ECG file per site (WFDB record, or text with one value a
+    line); or a CSV of beat times together with a CSV of trigger times, in seconds.
+
+    Example: hbc analyze left.txt right.txt --protocol dash --rate-hz 130 --report result.html
+    """
+    out = Output(json_target)
+    from hbc_host.analysis import analyze_files
+    from hbc_host.trains import parse_protocol
+
+    chosen = parse_protocol(protocol)
+    facts: dict[str, str] = {}
+    with progress("analysing"):
+        if len(paths) == 1 and (paths[0] / "session.json").is_file():
+            analysis, facts = analyze_folder(paths[0], protocol)
+        else:
+            analysis = analyze_files(
+                paths,
+                protocol=chosen,
+                rate_hz=rate_hz,
+                first_train_s=first_train_s,
+                start_uncertainty_s=start_uncertainty_s,
+            )
+    command = command_line(
+        "analyze",
+        *paths,
+        *_given("--protocol", protocol),
+        *_given("--rate-hz", rate_hz),
+        *_given("--first-train-s", first_train_s),
+        *_given("--start-uncertainty-s", start_uncertainty_s or None),
+        *_given("--report", report),
+    )
+    show(out, analysis)
+    if report is not None:
+        write(out, analysis, report, command=command, facts=facts)
+    from hbc_host.report.results_json import to_document
+
+    out.json(to_document(analysis, command=command))
+
+
+def report(
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="SESSION_OR_JSON", help="Session folders, or files from analyze --json.")
+    ],
+    out_path: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Where to write; a folder for several.", show_default=False),
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Protocol, if the session does not name its own.", show_default=False),
+    ] = None,
+) -> None:
+    """Write the HTML report of a session, or of a result saved with `hbc analyze --json`.
+
+    Without --out the report stands beside its source: SESSION/report.html, or FILE.html for FILE.json.
+
+    Example: hbc report sessions/P-014
+    """
+    if out_path is not None and len(sources) > 1 and not out_path.is_dir():
+        raise InputError(f"{len(sources)} reports cannot share the file {out_path}; give an existing folder as --out")
+    out = Output(None)
+    from hbc_host.report.results_json import read_document
+
+    for source in sources:
+        target = _target(source, out_path)
+        facts: dict[str, str] = {}
+        with progress(f"analysing {source.name}"):
+            if source.is_dir():
+                analysis, facts = analyze_folder(source, protocol)
+            else:
+                analysis = read_document(source)
+        command = command_line("report", source, *_given("--protocol", protocol), *_given("--out", target))
+        write(out, analysis, target, command=command, facts=facts)
+
+
+def detect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="ECG: WFDB record, or text with one value a line.")],
+    rate_hz: RateOption = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Write the beat times, in seconds, to OUT.", show_default=False)
+    ] = None,
+    json_target: JsonOption = None,
+) -> None:
+    """Find the heart beats (R-peaks) in an ECG file.
+
+    Example: hbc detect ecg.txt --rate-hz 130 --csv beats.csv
+    """
+    out = Output(json_target)
+    from hbc_host.errors import TooFewBeatsError
+    from hbc_host.sources import detect_beats
+
+    with progress("finding beats"):
+        ecg = _read_ecg(file, rate_hz)
+        beats_s = detect_beats(ecg)
+    if beats_s.size < 2:
+        raise TooFewBeatsError(
+            f"{file}: {beats_s.size} beats in {ecg.duration_s:.0f} s, at least 2 are needed; "
+            "check --rate-hz and the signal"
+        )
+    rate_bpm = 60.0 * (beats_s.size - 1) / float(beats_s[-1] - beats_s[0])
+    out.say(f"{beats_s.size} beats in {ecg.duration_s:.1f} s at {ecg.rate_hz:g} Hz, mean heart rate {rate_bpm:.1f} bpm")
+    if csv is not None:
+        _write_beats(csv, beats_s)
+        out.say(f"beat times: {csv}")
+    out.json(
+        {
+            "file": str(file),
+            "rate_hz": ecg.rate_hz,
+            "duration_s": ecg.duration_s,
+            "beats_n": int(beats_s.size),
+            "mean_hr_bpm": rate_bpm,
+            "beats_s": [round(float(beat_s), 6) for beat_s in beats_s],
+        }
+    )
+
+
+def show(out: Output, analysis: Analysis) -> None:
+    """Table, verdict and notes on the terminal."""
+    from hbc_host.report import words
+    from hbc_host.tables import site_table
+
+    out.console.print(site_table(analysis))
+    out.say(words.overall_sentence(analysis))
+    for site in analysis.sites:
+        for reason in site.coupling.reasons:
+            out.say(f"note: {site.site}: {reason}")
+    for note in analysis.notes:
+        out.say(f"note: {note}")
+
+
+def write(out: Output, analysis: Analysis, target: Path, *, command: str, facts: dict[str, str]) -> None:
+    """Write the report and name it."""
+    from hbc_host.report import write_report
+
+    with progress("drawing"):
+        path = write_report(analysis, target, command=command, session_info=facts)
+    out.say(f"report: {path}")
+
+
+def session_facts(session: Session) -> dict[str, str]:
+    """What the head of the report says about a recording and its box."""
+    hello = session.hello
+    return {
+        "Recorded": session.meta.created.strftime("%Y-%m-%d %H:%M %Z").strip(),
+        "Box": f"{hello.board} {hello.unique_id}, start {hello.boot_n}",
+        "Firmware": f"{hello.firmware}, wire {hello.wire_version}",
+    }
+
+
+def analyze_folder(folder: Path, protocol: str | None) -> tuple[Analysis, dict[str, str]]:
+    """Analysis of a session, and the facts about it; reads the recording once."""
+    from hbc_host.analysis import analyze_session
+    from hbc_host.session import load_session
+    from hbc_host.trains import parse_protocol
+
+    session = load_session(folder)
+    name = protocol or session.meta.protocol
+    if not name:
+        raise InputError(f"{folder} does not say its protocol; add --protocol, for example --protocol dash")
+    return analyze_session(session, protocol=parse_protocol(name)), session_facts(session)
+
+
+def _given(option: str, value: object) -> list[str]:
+    """An option as typed; nothing when it was left out."""
+    if value is None:
+        return []
+    return [option, str(value).removesuffix(".0") if isinstance(value, float) else str(value)]  # every digit counts
+
+
+def _write_beats(path: Path, beats_s: FloatArray) -> None:
+    try:
+        path.write_text("beat_s\n" + "".join(f"{beat_s:.5f}\n" for beat_s in beats_s), encoding="utf-8")
+    except OSError as fault:
+        raise InputError(f"cannot write {path}: {fault.strerror}; choose another place with --csv") from None
+
+
+def _target(source: Path, out_path: Path | None) -> Path:
+    if out_path is None:
+        return source / "report.html" if source.is_dir() else source.with_suffix(".html")
+    return out_path / f"{source.stem}.html" if out_path.is_dir() else out_path
+
+
+def _read_ecg(file: Path, rate_hz: float | None) -> EcgRecording:
+    from hbc_host.io import sniff
+    from hbc_host.io.ecg_text import read_ecg_text
+    from hbc_host.io.wfdb_record import read_wfdb
+
+    kind = sniff.sniff(file)
+    if kind == sniff.SESSION:
+        raise InputError(f"{file}: a session already holds the beats that the box found; use hbc analyze {file}")
+    return read_wfdb(file) if kind == sniff.WFDB else read_ecg_text(file, rate_hz)

@@ -1,0 +1,201 @@
+"""``hbc record``, ``hbc replay``, ``hbc doctor``: the box and its bytes."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hbc_host.cli_common import EXIT_INTERRUPTED, JsonOption, Output, progress
+from hbc_host.cli_live import Live, live_status, terminate_as_interrupt
+from hbc_host.errors import HbcError, InputError, SessionError, TransportError
+
+if TYPE_CHECKING:
+    from hbc_host.record import RecordSummary
+    from hbc_host.session import Session, SessionMeta
+
+
+def record(
+    port: Annotated[str, typer.Option(metavar="PORT", help="Serial port of the box, such as /dev/ttyUSB0 or COM3.")],
+    out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder; a pseudonym, never a name.")],
+    protocol: Annotated[
+        str, typer.Option(metavar="NAME", help="dash, itbs, 10hz, or train/pause in seconds.")
+    ] = "dash",
+    sites: Annotated[
+        str, typer.Option(metavar="A,B", help="Coil positions in the order of stimulation.", show_default=False)
+    ] = "",
+    intensities: Annotated[
+        str, typer.Option(metavar="P,Q", help="Stimulator output of each step, percent.", show_default=False)
+    ] = "",
+    seconds: Annotated[
+        float | None,
+        typer.Option(metavar="N", min=0.1, help="Stop after N seconds; else Ctrl-C stops.", show_default=False),
+    ] = None,
+    json_target: JsonOption = None,
+) -> None:
+    """Record from the box until Ctrl-C, or for a number of seconds. Nothing already recorded is ever overwritten.
+
+    Sit the person down, wait for 180 s of rest before the first train, and leave 60 s of rest between sites.
+
+    Example: hbc record --port /dev/ttyUSB0 --out P-014 --sites 5CM-L,BF3-L
+    """
+    out = Output(json_target)
+    from hbc_host.record import record as run
+    from hbc_host.transport import SerialTransport
+
+    meta = _meta(out_dir, protocol, sites, intensities, port)
+    with terminate_as_interrupt(), live_status(f"waiting for the box on {port}") as status:
+        live = Live(status)
+        summary = run(
+            SerialTransport(port), out_dir, meta=meta, stop=live.stop_after(seconds), on_message=live.take, ping=True
+        )
+    _show_recording(out, summary)
+    if summary.ended == "port_lost":
+        raise TransportError(summary.reason)
+    if summary.ended == "interrupted" and seconds is not None:
+        raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def replay(
+    session: Annotated[Path, typer.Argument(metavar="SESSION", help="Folder that hbc record wrote.")],
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X", help="1 is real time, 10 ten times as fast; else as fast as it goes.", show_default=False
+        ),
+    ] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Fail unless the result is exactly the same.")] = False,
+    json_target: JsonOption = None,
+) -> None:
+    """Play a recording back through the same path that a live box takes.
+
+    Example: hbc replay P-014 --verify
+    """
+    out = Output(json_target)
+    from hbc_host.session import load_session
+
+    if speed is not None and not (math.isfinite(speed) and speed > 0):
+        raise InputError(f"speed {speed:g} is not above 0; give 1 for real time")
+    live = load_session(session)
+    again = _play(live, speed)
+    document = _replay_document(live, again)
+    out.say(
+        f"{again.duration_s:.1f} s, {again.frames_n} frames ({again.frames_lost_n} lost), "
+        f"{again.beats_us.size} beats, {again.edges_tick.size} trigger edges"
+    )
+    same = "the same as" if document["same"] else "NOT the same as"
+    out.say(f"result {document['replay_hash'][:16]}, {same} the recording's")
+    for note in again.notes:
+        out.say(f"note: {note}")
+    out.json(document)
+    if verify and not document["same"]:
+        raise SessionError(
+            f"{session}: replay gives result {document['replay_hash'][:16]}, the recording "
+            f"{document['live_hash'][:16]}; keep the folder and report it with the output of hbc version"
+        )
+
+
+def _replay_document(live: Session, again: Session) -> dict[str, Any]:
+    from hbc_host.session import session_hash
+
+    document = {
+        "session": str(live.path),
+        "duration_s": again.duration_s,
+        "frames_n": again.frames_n,
+        "frames_lost_n": again.frames_lost_n,
+        "beats_n": int(again.beats_us.size),
+        "edges_n": int(again.edges_tick.size),
+        "live_hash": session_hash(live),
+        "replay_hash": session_hash(again),
+    }
+    return {**document, "same": document["live_hash"] == document["replay_hash"]}
+
+
+def _play(live: Session, speed: float | None) -> Session:
+    from hbc_host.record import record as run
+    from hbc_host.replay import ReplayTransport
+    from hbc_host.session import load_session
+
+    transport = ReplayTransport(live.path, speed=speed)
+    frames_n = 0
+    with tempfile.TemporaryDirectory(prefix="hbc-replay-") as place, progress("replaying") as done:
+
+        def count(_: Any) -> None:
+            nonlocal frames_n
+            frames_n += 1
+            if frames_n % 100 == 0:
+                done(frames_n / max(live.frames_n, 1))
+
+        summary = run(
+            transport,
+            Path(place) / "session",
+            meta=live.meta,
+            stop=lambda: transport.at_end,
+            on_message=count,
+            clock=transport.host_s,
+            hello_timeout_s=math.inf,
+        )
+        if summary.ended == "interrupted":
+            raise KeyboardInterrupt
+        return load_session(summary.path)
+
+
+def _meta(out_dir: Path, protocol: str, sites: str, intensities: str, port: str) -> SessionMeta:
+    from datetime import datetime
+
+    from hbc_host import __version__
+    from hbc_host.session import SessionMeta
+    from hbc_host.trains import parse_protocol
+
+    parse_protocol(protocol)  # refuse nonsense before anybody is stimulated
+    try:
+        steps = tuple(float(step) for step in intensities.split(",") if step.strip())
+    except ValueError:
+        raise InputError(f"--intensities {intensities!r} are not numbers; write 22,24,26") from None
+    names = tuple(site.strip() for site in sites.split(",") if site.strip())
+    return SessionMeta(
+        created=datetime.now().astimezone(),
+        title=out_dir.resolve().name,
+        protocol=protocol,
+        sites=names,
+        intensities_pct=steps or None,
+        host_version=__version__,
+        port=port,
+    )
+
+
+def _show_recording(out: Output, summary: RecordSummary) -> None:
+    out.say(
+        f"{summary.duration_s:.1f} s recorded: {summary.beats_n} beats, {summary.edges_n} trigger edges, "
+        f"{summary.frames_n} frames ({summary.frames_lost_n} lost, {summary.frames_bad_n} damaged)"
+    )
+    out.say(f"session: {summary.path}")
+    out.say(f"next: hbc report {summary.path}")
+    counts = ("bytes_n", "frames_n", "frames_lost_n", "frames_bad_n", "beats_n", "edges_n")
+    names = ("ended", "reason", "duration_s", *counts)
+    out.json({"session": str(summary.path), **{name: getattr(summary, name) for name in names}})
+
+
+def doctor(json_target: JsonOption = None) -> None:
+    """Check this computer and the ports of the box, and say what to do about what is wrong.
+
+    Example: hbc doctor
+    """
+    out = Output(json_target)
+    from dataclasses import asdict
+
+    from hbc_host.doctor import FAIL, run_checks
+    from hbc_host.tables import check_table
+
+    rows = run_checks()
+    out.console.print(check_table(rows))
+    out.json({"checks": [asdict(row) for row in rows]})
+    failed = [row for row in rows if row.status == FAIL]
+    if failed:
+        first = failed[0]
+        raise HbcError(
+            f"{len(failed)} of {len(rows)} checks failed, first {first.name}: {first.found}; {first.next_step}"
+        )

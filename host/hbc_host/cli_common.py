@@ -1,0 +1,149 @@
+"""What all commands share: one-line errors with exit code 2, results on standard output, progress on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from hbc_host.errors import HbcError, InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXIT_INTERRUPTED = 130
+EXIT_USER_ERROR = 2
+EXIT_BUG = 70  # EX_SOFTWARE: our fault, not the user's
+
+JsonOption = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output.", show_default=False),
+]
+
+
+class HbcGroup(TyperGroup):
+    """The command group; every way a command can fail ends here, in one line."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command and leave with its exit code."""
+        kwargs["standalone_mode"] = False
+        try:
+            code = super().main(*args, **kwargs)
+        except SystemExit:
+            raise
+        except BaseException as fault:
+            code = explain(fault)
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen command; Ctrl-C must not become the parser's own 'Aborted!'."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise _StoppedError from stop
+
+
+class _StoppedError(Exception):
+    """Ctrl-C, in a form that no layer between swallows."""
+
+
+def explain(fault: BaseException) -> int:
+    """Print one line for `fault` on standard error and return the exit code it deserves."""
+    if isinstance(fault, _StoppedError | KeyboardInterrupt | typer.Abort):
+        return _say("stopped by Ctrl-C", EXIT_INTERRUPTED)
+    if isinstance(fault, HbcError):
+        return _say(f"error: {fault}", EXIT_USER_ERROR)
+    # Usage errors: their class moved between releases of typer, their interface did not.
+    format_message: Callable[[], str] | None = getattr(fault, "format_message", None)
+    if format_message is not None:
+        if type(fault).__name__ == "NoArgsIsHelpError":  # `hbc` alone: the help is the answer, not a complaint
+            print(format_message(), end="")
+            return 0
+        context = getattr(fault, "ctx", None)
+        path = getattr(context, "command_path", "hbc")
+        return _say(f"error: {format_message().rstrip('.')}; see `{path} --help`", EXIT_USER_ERROR)
+    if isinstance(fault, BrokenPipeError):
+        # The reader of a pipe left; its shell needs no words, and flushing at exit would raise again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if isinstance(fault, OSError):
+        where = f"{fault.filename}: " if fault.filename else ""
+        return _say(f"error: {where}{fault.strerror or fault}; check the path and the free space", EXIT_USER_ERROR)
+    if os.environ.get("HBC_DEBUG"):
+        raise fault
+    text = f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__
+    return _say(f"error: fault in hbc itself ({text}); run again with HBC_DEBUG=1 and report what it prints", EXIT_BUG)
+
+
+def _say(text: str, code: int) -> int:
+    print(" ".join(text.split()), file=sys.stderr)
+    return code
+
+
+class Output:
+    """Where the human text and the JSON of one command go.
+
+    With ``--json -`` standard output belongs to the machine, so the human text moves to standard error.
+    """
+
+    def __init__(self, json_target: str | None) -> None:
+        from rich.console import Console
+
+        self._json_target = json_target
+        to_stderr = json_target == "-"
+        stream = sys.stderr if to_stderr else sys.stdout
+        # A pipe or file has no width; a table cut at 80 columns would lose numbers.
+        width = None if stream.isatty() else 140
+        self.console: Console = Console(file=stream, width=width, highlight=False, soft_wrap=False)
+        if json_target not in (None, "-"):
+            _check_writable(Path(str(json_target)))
+
+    def say(self, text: str) -> None:
+        """Print one line as it is; square brackets are text, not markup, and long paths stay whole."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def json(self, document: Mapping[str, Any]) -> None:
+        """Write the result where ``--json`` says, if anywhere."""
+        if self._json_target is None:
+            return
+        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        if self._json_target == "-":
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
+        try:
+            Path(self._json_target).write_text(text, encoding="utf-8")
+        except OSError as fault:
+            raise InputError(f"cannot write {self._json_target}: {fault.strerror}; choose another --json") from None
+
+
+def _check_writable(path: Path) -> None:
+    # Before the work, not after half a minute of it.
+    if path.is_dir() or not path.resolve().parent.is_dir():
+        raise InputError(f"cannot write {path}: a folder, or in a folder that does not exist; choose another --json")
+
+
+@contextmanager
+def progress(text: str) -> Iterator[Callable[[float], None]]:
+    """A bar on standard error; call what it yields with the share done, 0 to 1. Silent when nobody watches."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(text, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+def command_line(*words: object) -> str:
+    """A command as one would type it, quoted where the shell needs it."""
+    return shlex.join(["hbc", *(str(word) for word in words if word is not None)])

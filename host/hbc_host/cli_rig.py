@@ -1,0 +1,185 @@
+"""``hbc demo`` and ``hbc sim``: the simulated rig, for everyone without a box.
+
+The only place of the host that reaches ``hbc_hil``, and only inside these two commands: nothing that measures may know
+that a simulator exists.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from hbc_host.cli_common import JsonOption, Output, command_line, progress
+from hbc_host.errors import InputError
+
+if TYPE_CHECKING:
+    from hbc_hil.demo import DemoResult
+
+SEED = 4711
+SIM_GRACE_S = 2.0  # for the interpreter to start
+NOT_NUMBERS = ("analysis", "session_path")
+
+SeedOption = Annotated[int, typer.Option(metavar="N", help="Same seed, same patient, same numbers.")]
+EcgOption = Annotated[
+    str, typer.Option(metavar="WHAT", help="patient (simulated), toy (real ECG that comes along), or a WFDB record.")
+]
+
+
+def demo(
+    seed: SeedOption = SEED,
+    ecg: EcgOption = "patient",
+    out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for recording and report.")] = Path(
+        "hbc-demo"
+    ),
+    json_target: JsonOption = None,
+) -> None:
+    """See the whole instrument work, without hardware: box, cable, recording, analysis, report.
+
+    The real firmware runs in a simulated box that measures a simulated patient at four coil positions (23 minutes,
+    played fast). The table compares what was found with what the patient was made to do.
+
+    Example: hbc demo
+    """
+    out = Output(json_target)
+    with _plain_errors():
+        from hbc_hil.demo import run_demo
+
+        with progress("measuring a simulated patient") as done:
+            result = run_demo(seed, out_dir, ecg=ecg, on_progress=done)
+    _show_demo(out, result, ecg)
+    if result.analysis.sites:
+        from hbc_host.report import write_report
+        from hbc_host.session import read_meta
+
+        meta, _ = read_meta(result.session_path)
+        options = ["--seed", seed, *(["--ecg", ecg] if ecg != "patient" else []), "--out", out_dir]
+        path = write_report(
+            result.analysis,
+            out_dir / "report.html",
+            command=command_line("demo", *options),
+            session_info={
+                "Recorded": meta.created.strftime("%Y-%m-%d %H:%M %Z").strip(),
+                "Box": f"simulated, firmware on {result.interpreter}",
+            },
+        )
+        out.say(f"report: {path}")
+    out.json(demo_document(result))
+
+
+def sim(
+    seed: SeedOption = SEED,
+    minutes: Annotated[float, typer.Option(metavar="N", min=0.1, help="How long the simulated patient stays.")] = 60.0,
+    ecg: EcgOption = "patient",
+    json_target: JsonOption = None,
+) -> None:
+    """Switch on a simulated box in real time and print its port; Ctrl-C switches it off.
+
+    Any program can open the port as if a box were plugged in, for example `hbc record` in a second window.
+
+    Example: hbc sim --minutes 10
+    """
+    out = Output(json_target)
+    with _plain_errors():
+        from hbc_hil.rig import RigOptions, rig
+        from hbc_hil.scenario import Scenario
+
+        duration_s = 60.0 * minutes
+        scenario = Scenario.demo(seed) if ecg == "patient" else Scenario.recording(seed, ecg)
+        with _until_told(), rig(replace(scenario, duration_s=duration_s), RigOptions(paced=True)) as box:
+            out.say(f"port: {box.port}")
+            out.say(f"in a second window: hbc record --port {box.port} --out my-session")
+            out.say("Ctrl-C switches the box off")
+            out.json({"port": box.port, "seed": seed, "duration_s": duration_s})
+            # By the wall clock too: bytes that nobody reads keep the box from being finished.
+            until_s = time.monotonic() + duration_s + SIM_GRACE_S
+            while not box.finished and time.monotonic() < until_s:
+                time.sleep(0.1)
+    out.say("the simulated box is off")
+
+
+def demo_document(result: DemoResult) -> dict[str, Any]:
+    """The JSON of ``hbc demo``: every number, and no path, so that equal seeds give equal documents but for wall_s."""
+    from hbc_host.report.results_json import plain
+
+    return {field.name: plain(getattr(result, field.name)) for field in fields(result) if field.name not in NOT_NUMBERS}
+
+
+def _show_demo(out: Output, result: DemoResult, ecg: str) -> None:
+    from hbc_host.report import words
+    from hbc_host.tables import fact_table, site_table
+
+    if result.analysis.sites:
+        truth = [words.number(site.truth_bpm) for site in result.sites]
+        out.console.print(site_table(result.analysis, extra=[("truth bpm", truth)]))
+        out.say(words.overall_sentence(result.analysis))
+    out.console.print(fact_table([*_run_facts(result), *_beat_facts(result, ecg), *_edge_facts(result)]))
+    out.say(f"session: {result.session_path}")
+
+
+def _run_facts(result: DemoResult) -> list[tuple[str, str]]:
+    speed = result.virtual_s / result.wall_s
+    return [
+        ("firmware ran on", result.interpreter),
+        ("simulated time", f"{result.virtual_s:.0f} s in {result.wall_s:.1f} s ({speed:.0f} times real time)"),
+        ("frames lost", str(result.frames_lost_n)),
+    ]
+
+
+def _beat_facts(result: DemoResult, ecg: str) -> list[tuple[str, str]]:
+    from hbc_host.report import words
+
+    # Of a simulated heart the true instant is known; of a recorded one only what a person once marked.
+    against = "limit 2" if ecg == "patient" else "against marks made by hand"
+    return [
+        ("beats", str(result.beats_n)),
+        ("R-peak time error", f"{words.number(result.r_peak_rms_ms, 2)} ms rms ({against})"),
+        ("beats found (Se)", words.percent(result.beat_se, 2)),
+        ("beats that are beats (PPV)", words.percent(result.beat_ppv, 2)),
+    ]
+
+
+def _edge_facts(result: DemoResult) -> list[tuple[str, str]]:
+    from hbc_host.report import words
+
+    if result.edges_true_n == 0:
+        return [("trigger edges", "none: a recording is played without stimulation")]
+    bracket = f"the box says ±{words.number(result.edge_bracket_half_us, 1)}, limit 10"
+    return [
+        ("trigger edges", f"{result.edges_n} of {result.edges_true_n}"),
+        ("edge to edge, worst error", f"{words.number(result.edge_interval_max_ns, 1)} ns (limit 25)"),
+        ("edge to sample clock, worst", f"{words.number(result.edge_clock_max_us, 2)} µs ({bracket})"),
+    ]
+
+
+@contextmanager
+def _until_told() -> Iterator[None]:
+    """Leave quietly on Ctrl-C or SIGTERM: here that is the normal end, and the box must be switched off."""
+
+    def stop(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """The simulator's own errors, which cannot be HbcErrors since it knows nothing of the host, become one line too."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as fault:
+        if not type(fault).__module__.startswith("hbc_hil"):
+            raise
+        raise InputError(str(fault)) from fault

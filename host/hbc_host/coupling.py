@@ -1,0 +1,224 @@
+"""Does the heart slow with the pulse trains? Effect, interval, latency and a p-value calibrated on the run itself.
+
+First version. Heart rate per heart cycle is regressed on train-locked response shapes in autoregressive noise; the
+p-value comes from a parametric bootstrap of that noise with the run's own onsets. Method, sources and known limits:
+docs/analysis.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hbc_host import design as build
+from hbc_host import evidence
+from hbc_host.beats import classify_beats
+from hbc_host.design import Hypothesis, RunDesign
+from hbc_host.evidence import Block, Fit
+
+FloatArray = npt.NDArray[np.float64]
+
+ALPHA = 0.05
+#: 97.5 % point of the normal distribution.
+Z975 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class CouplingResult:
+    """Heart-brain coupling of one run.
+
+    ``effect_bpm`` is the mean over accepted trains of the largest fall of heart rate after train onset in the fitted
+    noiseless response (slowing positive), ``effect_ms`` the change of the interval between beats at that instant.
+    Intervals are 95 %. ``latency_s`` is the delay before the fall begins. ``p_value`` is one-sided for slowing.
+    When ``verdict`` is "unusable" every number but ``beats_n`` and ``excluded_share`` is nan and ``reasons`` say why.
+    """
+
+    effect_ms: float
+    effect_bpm: float
+    ci95_ms: tuple[float, float]
+    ci95_bpm: tuple[float, float]
+    latency_s: float
+    p_value: float
+    verdict: str
+    reasons: tuple[str, ...]
+    beats_n: int
+    excluded_share: float
+
+
+@dataclass(frozen=True)
+class RunFit:
+    """A fitted run: the result, and what per-train effects need again. ``fit`` is None for an unusable run."""
+
+    result: CouplingResult
+    design: RunDesign
+    block: Block | None = None
+    candidates: tuple[Hypothesis, ...] = ()
+    fit: Fit | None = None
+    inflation: float = 1.0
+
+
+def estimate_coupling(
+    beats_s: npt.ArrayLike,
+    onsets_s: npt.ArrayLike,
+    *,
+    train_s: float,
+    rest_s: float | tuple[float, float] | None = None,
+    gaps_s: Sequence[tuple[float, float]] = (),
+    start_uncertainty_s: float = 0.0,
+    intensities_pct: npt.ArrayLike | None = None,
+) -> CouplingResult:
+    """Estimate heart-brain coupling of one run.
+
+    Parameters
+    ----------
+    beats_s : array (n,), seconds
+        Beat times, increasing; those before the first onset are rest.
+    onsets_s : array (trains,), seconds of the same clock
+        Train onsets.
+    train_s : float, seconds
+        Length of a train.
+    rest_s : None, float or (start, end), seconds
+        Rest to use for the noise: all beats before the first onset, at most this many seconds, or this span.
+    gaps_s : sequence of (start, end), seconds
+        Spans in which beats cannot be trusted.
+    start_uncertainty_s : float, seconds
+        All onsets are known only to within plus or minus this common shift.
+    intensities_pct : array (trains,) or None
+        Intensity of each train; adds responses that grow with intensity to the family.
+
+    Returns
+    -------
+    CouplingResult
+
+    Raises
+    ------
+    NoTrainsError
+        If there is no onset.
+    InputError
+        If times are not finite or not increasing, or a length or duration does not fit.
+    """
+    return fit_run(
+        beats_s, onsets_s, train_s=train_s, rest_s=rest_s, gaps_s=gaps_s,
+        start_uncertainty_s=start_uncertainty_s, intensities_pct=intensities_pct,
+    ).result
+
+
+def fit_run(
+    beats_s: npt.ArrayLike,
+    onsets_s: npt.ArrayLike,
+    *,
+    train_s: float,
+    rest_s: float | tuple[float, float] | None = None,
+    gaps_s: Sequence[tuple[float, float]] = (),
+    start_uncertainty_s: float = 0.0,
+    intensities_pct: npt.ArrayLike | None = None,
+) -> RunFit:
+    """Do the work of :func:`estimate_coupling` and keep the fit; same arguments and errors."""
+    onsets = build.check_onsets(onsets_s, train_s, start_uncertainty_s)
+    doses = build.dose_profiles(intensities_pct, onsets.size)
+    design = build.design_run(classify_beats(beats_s, gaps_s), onsets, train_s)
+    if design.problems:
+        return RunFit(_unusable(design), design)
+    beats = design.beats
+    block = build.make_block(beats, design.window, design.cycle_s)
+    candidates = tuple(build.hypotheses(doses, start_uncertainty_s))
+    signals = block.repair(build.signals(design, list(candidates)))
+    run_row = block.repair(beats.rate_bpm[design.window][None, :])
+    rest = build.rest_window(design, rest_s)
+    rest_block = None if rest is None else build.make_block(beats, rest, design.cycle_s)
+    rest_row = None if rest is None or rest_block is None else rest_block.repair(beats.rate_bpm[rest][None, :])
+    fit = evidence.fit_rows(run_row, rest_row, signals, block.dof)
+    null_rows = evidence.surrogate_rows(fit, block, rest_block)
+    null = evidence.fit_rows(*null_rows, signals, block.dof)
+    inflation = max(1.0, float(np.median(np.std(null.fall_bpm / null.se_bpm, axis=0))))
+    result = _result(design, candidates, fit, null, inflation, start_uncertainty_s)
+    return RunFit(result, design, block, candidates, fit, inflation)
+
+
+def _unusable(design: RunDesign) -> CouplingResult:
+    nan2 = (math.nan, math.nan)
+    return CouplingResult(
+        math.nan, math.nan, nan2, nan2, math.nan, math.nan, "unusable", design.problems, design.beats_n,
+        design.excluded_share,
+    )
+
+
+def _result(
+    design: RunDesign, candidates: tuple[Hypothesis, ...], fit: Fit, null: Fit, inflation: float,
+    start_uncertainty_s: float,
+) -> CouplingResult:
+    p_value = evidence.p_value(fit, null)
+    effect_bpm, low_bpm, high_bpm = _effect(design, candidates, fit, inflation)
+    rate_bpm = design.mean_rate_bpm
+    best = candidates[int(np.argmax(fit.weights[0]))]
+    return CouplingResult(
+        _interval_ms(rate_bpm, effect_bpm),
+        effect_bpm,
+        (_interval_ms(rate_bpm, low_bpm), _interval_ms(rate_bpm, high_bpm)),
+        (low_bpm, high_bpm),
+        best.shape.latency_s + best.shift_s,
+        p_value,
+        "coupled" if p_value < ALPHA else "not_shown",
+        _reasons(design, p_value, start_uncertainty_s),
+        design.beats_n,
+        design.excluded_share,
+    )
+
+
+def _interval_ms(rate_bpm: float, fall_bpm: float) -> float:
+    """Change of the interval between beats when the rate falls; a fall to below 1 bpm has no finite interval."""
+    return 60e3 / max(rate_bpm - fall_bpm, 1.0) - 60e3 / rate_bpm
+
+
+def _effect(
+    design: RunDesign, candidates: tuple[Hypothesis, ...], fit: Fit, inflation: float
+) -> tuple[float, float, float]:
+    """Mean largest fall over accepted trains with its 95 % interval, bpm, averaged over the candidates."""
+    gain = np.array([mean_fall(design, item) for item in candidates])
+    fall = fit.fall_bpm[0] * gain
+    weights = fit.weights[0]
+    mean = float(weights @ fall)
+    within = (inflation * fit.se_bpm[0] * gain) ** 2
+    sd = math.sqrt(float(weights @ (within + (fall - mean) ** 2)))
+    return mean, mean - Z975 * sd, mean + Z975 * sd
+
+
+def mean_fall(design: RunDesign, item: Hypothesis) -> float:
+    """Mean over accepted trains of the fall from onset to the lowest rate, per unit of the candidate's amplitude.
+
+    What is left of the previous response at onset is not counted twice.
+    """
+    onsets_s = design.onsets_s
+    peak_s = item.shape.peak_s(design.train_s)
+    falls = []
+    for onset_s in onsets_s[design.accepted]:
+        since_s = onset_s - onsets_s
+        lowest = item.dose @ item.shape.fall(since_s + peak_s, design.train_s)
+        falls.append(float(lowest - item.dose @ item.shape.fall(since_s, design.train_s)))
+    return float(np.mean(falls))
+
+
+def _reasons(design: RunDesign, p_value: float, start_uncertainty_s: float) -> tuple[str, ...]:
+    found = []
+    if p_value >= ALPHA:
+        found.append(f"p = {p_value:.3f} is not below {ALPHA:g}")
+    if 1.0 - p_value < ALPHA:
+        found.append(
+            f"the heart speeds up with the trains (p = {1.0 - p_value:.3f}), which is not coupling"
+            if start_uncertainty_s == 0.0
+            else f"the heart rate follows the cycle (p = {1.0 - p_value:.3f}), but without exact onsets slowing cannot be "
+            "told from speeding; record the trigger"
+        )
+    left_out_n = int(np.count_nonzero(~design.accepted))
+    if left_out_n:
+        found.append(f"{left_out_n} of {design.onsets_s.size} trains left out for lack of measured beats")
+    if start_uncertainty_s > 0.0:
+        found.append(
+            f"onsets known to +-{start_uncertainty_s:g} s only: every shift was tried and the p-value pays for it; "
+            "the latency includes the shift"
+        )
+    return tuple(found)

@@ -1,0 +1,201 @@
+"""The log of a recording: the bytes of both directions verbatim, with the host's time, append-only.
+
+File ``wire.hbclog``, little-endian: an 8-byte file header (``HBCLOG``, format version u16), then chunks of
+magic (4 bytes), kind u8, 3 zero bytes, host_s float64, n u32, CRC-32 u32 of the 20 bytes before it and of the n
+bytes that follow. A chunk is found again by its magic after damage; the bytes inside are guarded a second time by the
+checksums of the wire's own frames, so that a damaged chunk is still worth reading.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+from hbc_host.errors import SessionError
+
+LOG_NAME = "wire.hbclog"
+LOG_VERSION = 1
+SYNC_PERIOD_S = 1.0  # at most this much is at risk when the power fails; a killed program loses nothing written
+FILE_HEADER = struct.Struct("<6sH")
+FILE_MAGIC = b"HBCLOG"
+CHUNK_HEADER = struct.Struct("<4sB3xdII")
+CHUNK_MAGIC = b"\xc5hb\xa9"
+CHUNK_MAX_N = 1 << 16
+FROM_BOX = 0
+TO_BOX = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes that were read or written at once.
+
+    ``kind`` is FROM_BOX or TO_BOX; ``host_s`` the host's monotonic time just after reading or just before writing,
+    NaN where damage left it unknown.
+    """
+
+    kind: int
+    host_s: float
+    data: bytes
+
+
+class LogWriter:
+    """Appends chunks to a log and lets the disk have them once a second.
+
+    Parameters
+    ----------
+    path : Path
+        New file; an existing one is refused.
+    clock : callable
+        Seconds of real time, for the fsync period only. Not the clock of the recording: a power cut is real.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.path = path
+        self._clock = clock
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise SessionError(_why_not_written(path, error)) from error
+        self._synced_s = clock()
+        self._dirty = False
+        self.bytes_n = 0
+        self._write(FILE_HEADER.pack(FILE_MAGIC, LOG_VERSION))
+
+    def append(self, chunk: Chunk) -> None:
+        """Write one chunk; raises SessionError when the disk refuses it."""
+        for at in range(0, len(chunk.data), CHUNK_MAX_N):
+            self._append(Chunk(chunk.kind, chunk.host_s, chunk.data[at : at + CHUNK_MAX_N]))
+        self.sync_if_due()
+
+    def _append(self, chunk: Chunk) -> None:
+        head = CHUNK_HEADER.pack(CHUNK_MAGIC, chunk.kind, chunk.host_s, len(chunk.data), 0)[:-4]
+        check = crc32(chunk.data, crc32(head))
+        self._write(head + check.to_bytes(4, "little") + chunk.data)
+
+    def sync_if_due(self) -> None:
+        """fsync when the last one is a second old and something was written since; call it when idle, too."""
+        if self._dirty and self._clock() - self._synced_s >= SYNC_PERIOD_S:
+            self.sync()
+
+    def sync(self) -> None:
+        """Make all that was written survive a power cut."""
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise SessionError(_why_not_written(self.path, error)) from error
+        self._synced_s = self._clock()
+        self._dirty = False
+
+    def close(self) -> None:
+        """Sync and close; harmless when already closed."""
+        if self._fd < 0:
+            return
+        try:
+            self.sync()
+        finally:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError as error:
+            raise SessionError(_why_not_written(self.path, error)) from error
+        self._dirty = True
+        self.bytes_n += len(data)
+
+
+def _why_not_written(path: Path, error: OSError) -> str:
+    if error.errno == errno.EEXIST:
+        return f"{path.parent} already holds a recording; choose another folder, nothing is ever overwritten"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"disk full while writing {path}; free some space, what was recorded so far is kept"
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return f"{path} cannot be written ({os.strerror(error.errno)}); choose a folder that is yours"
+    return f"{path} cannot be written ({os.strerror(error.errno or 0)}); check the disk"
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What a log file holds.
+
+    damaged_n : stretches that failed their checksum; damaged_bytes_n : the bytes in them;
+    truncated : the last chunk is incomplete, as after a power cut.
+    """
+
+    chunks: tuple[Chunk, ...]
+    damaged_n: int
+    damaged_bytes_n: int
+    truncated: bool
+
+
+def read_log(path: Path) -> Log:
+    """Chunks of a log, in order, past any damage.
+
+    Raises
+    ------
+    SessionError
+        The file is absent, empty, or no log of a known version.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise SessionError(f"cannot read {path} ({reason}); give the folder that `hbc record --out` wrote") from error
+    if len(data) <= FILE_HEADER.size:
+        raise SessionError(f"{path} has {len(data)} bytes and holds no data; the recording ended before it began")
+    magic, version = FILE_HEADER.unpack_from(data)
+    if magic == FILE_MAGIC and version > LOG_VERSION:
+        raise SessionError(f"{path} has format {version}, this program reads up to {LOG_VERSION}; update hbc-box")
+    if magic != FILE_MAGIC and data.find(CHUNK_MAGIC) < 0:
+        raise SessionError(f"{path} is no recording of hbc-box; give the folder that `hbc record --out` wrote")
+    return _collect(data)
+
+
+def _collect(data: bytes) -> Log:
+    chunks: list[Chunk] = []
+    damaged_n = damaged_bytes_n = 0
+    truncated = False
+    at = FILE_HEADER.size
+    for start, chunk in _whole_chunks(data, at):
+        if start > at:
+            damaged_n += 1
+            damaged_bytes_n += start - at
+            chunks += _salvage(data, at, start)
+        chunks.append(chunk)
+        at = start + CHUNK_HEADER.size + len(chunk.data)
+    if at < len(data):
+        truncated = True
+        damaged_bytes_n += len(data) - at
+        chunks += _salvage(data, at, len(data))
+    return Log(tuple(chunks), damaged_n, damaged_bytes_n, truncated)
+
+
+def _whole_chunks(data: bytes, at: int) -> Iterator[tuple[int, Chunk]]:
+    """(place, chunk) of each chunk whose checksum holds."""
+    while (at := data.find(CHUNK_MAGIC, at)) >= 0 and at + CHUNK_HEADER.size <= len(data):
+        _, kind, host_s, n, check = CHUNK_HEADER.unpack_from(data, at)
+        body_at = at + CHUNK_HEADER.size
+        body = data[body_at : body_at + n] if n <= CHUNK_MAX_N else b""
+        if len(body) == n and crc32(body, crc32(data[at : body_at - 4])) == check:
+            yield at, Chunk(kind, host_s, body)
+            at = body_at + n
+        else:
+            at += 1
+
+
+def _salvage(data: bytes, start: int, end: int) -> list[Chunk]:
+    """The bytes of a damaged stretch, unless it went to the box; frames have checksums of their own."""
+    if data[start + 4 : start + 5] == bytes([TO_BOX]):
+        return []
+    body = data[start + CHUNK_HEADER.size : end]
+    return [Chunk(FROM_BOX, math.nan, body)] if body else []

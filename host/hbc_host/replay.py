@@ -1,0 +1,131 @@
+"""Playing a recording back through the same path that a live box takes."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hbc_host.errors import TransportError
+from hbc_host.record import record
+from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, read_log
+from hbc_host.session import load_session, session_hash
+from hbc_host.transport import READ_WAIT_S
+
+
+class ReplayTransport:
+    """A Transport that yields the bytes of a recording, chunk by chunk.
+
+    Parameters
+    ----------
+    folder : Path or str
+        Session directory.
+    speed : float or None
+        1 plays in real time, 10 ten times as fast, None as fast as the reader reads.
+    clock, sleep : callable
+        Real seconds, and how to wait for some.
+
+    Notes
+    -----
+    :meth:`host_s` is a clock for ``record``: it says the host time at which the bytes arrived first, so nothing is
+    stamped anew.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        speed: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        if speed is not None and not speed > 0:
+            raise TransportError(f"replay speed {speed:g} is not above 0; give 1 for real time")
+        self._folder = Path(folder)
+        self._speed = speed
+        self._clock = clock
+        self._sleep = sleep
+        self._chunks: list[Chunk] = []
+        self._next_n = 0
+        self._host_s = 0.0
+        self._start_s = 0.0
+        self._start_host_s = 0.0
+
+    @property
+    def at_end(self) -> bool:
+        """True when all was read."""
+        return self._next_n >= len(self._chunks)
+
+    def host_s(self) -> float:
+        """Host time of the bytes read last, as recorded."""
+        return self._host_s
+
+    def open(self) -> None:
+        """Read the log; raises SessionError when there is none."""
+        self._chunks = [chunk for chunk in read_log(self._folder / LOG_NAME).chunks if chunk.kind == FROM_BOX]
+        self._next_n = 0
+        self._start_s = self._clock()
+        known = [chunk.host_s for chunk in self._chunks if math.isfinite(chunk.host_s)]
+        self._start_host_s = self._host_s = known[0] if known else 0.0
+
+    def read(self) -> bytes:
+        """The next chunk, or ``b""`` when it is not due yet or all is read."""
+        if self.at_end:
+            self._sleep(READ_WAIT_S / 10)
+            return b""
+        chunk = self._chunks[self._next_n]
+        host_s = chunk.host_s if math.isfinite(chunk.host_s) else self._host_s
+        if self._speed is not None:
+            wait_s = (host_s - self._start_host_s) / self._speed - (self._clock() - self._start_s)
+            if wait_s > 0:
+                self._sleep(min(wait_s, READ_WAIT_S))
+                if wait_s > READ_WAIT_S:
+                    return b""
+        self._host_s = host_s
+        self._next_n += 1
+        return chunk.data
+
+    def write(self, data: bytes) -> None:
+        """A recording answers nobody."""
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+@dataclass(frozen=True)
+class ReplayCheck:
+    """Result hashes of a recording and of its replay through link, recorder and loading."""
+
+    live_hash: str
+    replay_hash: str
+
+    @property
+    def same(self) -> bool:
+        """True when the replay gave the same result."""
+        return self.live_hash == self.replay_hash
+
+
+def verify_replay(folder: Path | str, *, speed: float | None = None) -> ReplayCheck:
+    """Record a replay into a temporary place and compare the results.
+
+    Raises
+    ------
+    HbcError
+        The recording cannot be read.
+    """
+    live = load_session(folder)
+    transport = ReplayTransport(folder, speed=speed)
+    with tempfile.TemporaryDirectory(prefix="hbc-replay-") as place:
+        summary = record(
+            transport,
+            Path(place) / "session",
+            meta=live.meta,
+            stop=lambda: transport.at_end,
+            clock=transport.host_s,
+            hello_timeout_s=math.inf,
+        )
+        again = load_session(summary.path)
+    return ReplayCheck(session_hash(live), session_hash(again))

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Built by test_detector_bounds.py with UBSan, ASan and -DHBC_RPEAK_CHECK: drives the detector at every rate with
+ * signals chosen to reach the bounds, and prints how near they came.
+ */
+#include <stdio.h>
+
+#include "../../native/src/hbc_rpeak.c"
+
+static uint32_t seed = 1;
+
+static int32_t noise16(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 17;
+    seed ^= seed << 5;
+    return (int32_t)(seed & 0xffff) - 32768;
+}
+
+static int16_t rail(int32_t high)
+{
+    return high ? 32767 : -32768;
+}
+
+/* kind 0: square of bend_n steps a half (resonance of the second difference); 1: of the energy window;
+ * 2: white; 3: random telegraph; 4: lone full-scale spikes; 5: amplitude steps between tiny and full scale. */
+static int16_t sample(const hbc_rpeak *det, int32_t kind, int32_t i)
+{
+    static int32_t level = 0;
+    switch (kind) {
+    case 0: return rail(i / (det->decim_n * det->bend_n) & 1);
+    case 1: return rail(i / (det->decim_n * det->energy_n) & 1);
+    case 2: return (int16_t)noise16();
+    case 3: level ^= (noise16() & 31) == 0; return rail(level);
+    case 4: return i % (det->decim_n * 60) == 0 ? rail(i & 1) : 0;
+    default: return (i / (det->decim_n * 700) & 1) ? rail(i / (det->decim_n * 90) & 1) : (int16_t)(noise16() >> 9);
+    }
+}
+
+int main(void)
+{
+    static hbc_rpeak det;
+    hbc_rpeak_peak peak;
+    int32_t rate_hz, kind, i, smooth_max = 0, energy_max = 0, threshold_max = 0, mask;
+    long peaks_n = 0, samples_n = 0;
+    if (hbc_rpeak_init(&det, 99) != HBC_RPEAK_BAD_RATE || hbc_rpeak_init(&det, 1001) != HBC_RPEAK_BAD_RATE) {
+        return 1;
+    }
+    for (rate_hz = HBC_RPEAK_RATE_MIN_HZ; rate_hz <= HBC_RPEAK_RATE_MAX_HZ; rate_hz++) {
+        for (kind = 0; kind < 6; kind++) {
+            (void)hbc_rpeak_init(&det, rate_hz);
+            for (i = 0; i < rate_hz * 5; i++) {
+                mask = kind >= 3 && (noise16() & 255) == 0;
+                peaks_n += hbc_rpeak_push(&det, sample(&det, kind, i), (uint8_t)mask, &peak);
+                samples_n++;
+                smooth_max = magnitude(det.smooth_sum) > smooth_max ? magnitude(det.smooth_sum) : smooth_max;
+                energy_max = det.energy > energy_max ? det.energy : energy_max;
+                threshold_max = det.threshold > threshold_max ? det.threshold : threshold_max;
+            }
+        }
+    }
+    printf("%ld samples, %ld peaks, smooth_sum %d, energy %d, threshold %d\n", samples_n, peaks_n, (int)smooth_max,
+           (int)energy_max, (int)threshold_max);
+    return 0;
+}

@@ -1,0 +1,51 @@
+"""Runs inside the real MicroPython: feed a recorded case to the device twin and write what it found.
+
+Usage: micropython twin_runner.py SAMPLES MASK OUT RATE_HZ FIRST_IDX
+
+SAMPLES  int16 little-endian; MASK one byte a sample (1 = blanked).
+OUT      per peak: index u32, fraction u8, quality u8; after the last peak the state, 529 words.
+Prints one line: samples, peaks, samples per second inside push_block.
+"""
+
+import sys
+import time
+from array import array
+
+import micropython
+from hbc_fw.detector import RPeakDetector
+
+BLOCK_N = 64
+
+
+def run(samples_path, mask_path, out_path, rate_hz, first_idx):
+    detector = RPeakDetector(rate_hz)
+    detector._state[15] = first_idx
+    samples = array("h", bytes(2 * BLOCK_N))
+    mask = bytearray(BLOCK_N)
+    record = bytearray(6)
+    total_n = peaks_total_n = busy_us = 0
+    with open(samples_path, "rb") as samples_in, open(mask_path, "rb") as mask_in, open(out_path, "wb") as out:
+        while True:
+            n = samples_in.readinto(samples) // 2
+            if n == 0:
+                break
+            mask_in.readinto(mask)
+            started_us = time.ticks_us()
+            micropython.heap_lock()
+            try:
+                peaks_n = detector.push_block(samples, mask, n)
+            finally:
+                micropython.heap_unlock()
+            busy_us += time.ticks_diff(time.ticks_us(), started_us)
+            total_n += n
+            for i in range(peaks_n):
+                record[0:4] = (detector.peak_idx[i] & 0xFFFFFFFF).to_bytes(4, "little")
+                record[4] = detector.peak_frac_q8[i]
+                record[5] = detector.peak_quality[i]
+                out.write(record)
+            peaks_total_n += peaks_n
+        out.write(detector._state)
+    print(total_n, peaks_total_n, total_n * 1000000 // max(busy_us, 1))
+
+
+run(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))

@@ -1,0 +1,102 @@
+"""Heartbeats without stimulation, real and simulated, and responses put into them by warping beat time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+NORMAL_SYMBOLS = frozenset("NLRej")
+BEAT_SYMBOLS = frozenset("NLRBAaJSVrFejnE/fQ?")
+NORMAL_SHARE_MIN = 0.97
+
+
+@dataclass(frozen=True)
+class TrueResponse:
+    """What one train does to heart rate: seconds, largest fall in bpm, share lost from first to last train."""
+
+    latency_s: float
+    growth_s: float
+    recovery_s: float
+    dip_bpm: float
+    habituation: float
+
+    def change_bpm(self, time_s: FloatArray, onsets_s: FloatArray, train_s: float) -> FloatArray:
+        """Heart-rate change at ``time_s`` (negative), trains added."""
+        change = np.zeros_like(time_s)
+        peak = 1.0 - np.exp(-train_s / self.growth_s)
+        for number, onset_s in enumerate(onsets_s):
+            size = self.dip_bpm * (1.0 - self.habituation * number / max(onsets_s.size - 1, 1))
+            after_s = np.maximum(time_s - onset_s - self.latency_s, 0.0)
+            on = (1.0 - np.exp(-np.minimum(after_s, train_s) / self.growth_s)) / peak
+            change -= size * on * np.exp(-np.maximum(after_s - train_s, 0.0) / self.recovery_s)
+        return change
+
+
+def draw_response(rng: np.random.Generator, dip_bpm: float) -> TrueResponse:
+    """A response drawn as in the design notes: latency 0.5-3, growth 1-3, recovery 2-6 s, habituation 0-50 %."""
+    return TrueResponse(
+        float(rng.uniform(0.5, 3.0)), float(rng.uniform(1.0, 3.0)), float(rng.uniform(2.0, 6.0)), dip_bpm,
+        float(rng.uniform(0.0, 0.5)),
+    )
+
+
+def warp(beats_s: FloatArray, response: TrueResponse, onsets_s: FloatArray, train_s: float) -> FloatArray:
+    """Beat times after the response is added to the instantaneous rate (integral pulse frequency modulation)."""
+    step_s = 0.02
+    time_s = np.arange(beats_s[0], beats_s[-1], step_s)
+    phase = np.interp(time_s, beats_s, np.arange(beats_s.size, dtype=np.float64))
+    added = np.cumsum(response.change_bpm(time_s, onsets_s, train_s)) * step_s / 60.0
+    phase = np.maximum.accumulate(phase + added)
+    return np.interp(np.arange(0.0, np.floor(phase[-1]) + 0.5), phase, time_s)
+
+
+def real_windows(folder: Path, duration_s: float) -> list[tuple[str, FloatArray]]:
+    """Windows of annotated beats with at least 97 % normal beats, stepping by half a window."""
+    import wfdb
+
+    found = []
+    for header in sorted(folder.glob("*.hea")):
+        notes = wfdb.rdann(str(header.with_suffix("")), "atr")
+        is_beat = np.array([symbol in BEAT_SYMBOLS for symbol in notes.symbol])
+        is_normal = np.array([symbol in NORMAL_SYMBOLS for symbol in notes.symbol])[is_beat]
+        beats_s = notes.sample[is_beat] / float(notes.fs)
+        start_s = 5.0
+        while start_s + duration_s < beats_s[-1]:
+            inside = (beats_s >= start_s) & (beats_s < start_s + duration_s)
+            if is_normal[inside].mean() >= NORMAL_SHARE_MIN and np.diff(beats_s[inside]).max() < 3.0:
+                found.append((header.stem, beats_s[inside] - start_s))
+            start_s += duration_s / 2.0
+    return found
+
+
+def _band(rng: np.random.Generator, count: int, step_s: float, centre_hz: float, width_hz: float) -> FloatArray:
+    """Sinusoid of unit amplitude whose frequency wanders around its centre."""
+    wander = np.convolve(rng.standard_normal(count), np.ones(250) / 250.0**0.5, mode="same")
+    frequency = centre_hz + width_hz * wander
+    return np.asarray(np.sin(2.0 * np.pi * (np.cumsum(frequency) * step_s + rng.uniform())))
+
+
+def simulated_beats(rng: np.random.Generator, duration_s: float, *, level: float = 1.0) -> FloatArray:
+    """Background (b) of the design notes: 1/f up to the beat Nyquist frequency, RSA, Mayer wave, 4 ms beat noise."""
+    step_s = 0.04
+    count = int(duration_s / step_s) + 250
+    mean_bpm = rng.uniform(50.0, 85.0)
+    spectrum = np.fft.rfft(rng.standard_normal(count))
+    frequency = np.fft.rfftfreq(count, step_s)
+    spectrum[0] = 0.0
+    spectrum[1:] /= np.sqrt(frequency[1:])
+    spectrum[frequency > mean_bpm / 120.0] = 0.0
+    slow = np.fft.irfft(spectrum, count)
+    rate = mean_bpm + level * (
+        rng.uniform(1.0, 3.0) * slow / slow.std()
+        + rng.uniform(1.0, 4.0) * _band(rng, count, step_s, rng.uniform(0.2, 0.3), 0.02)
+        + rng.uniform(0.5, 3.0) * _band(rng, count, step_s, 0.1, 0.01)
+    )
+    phase = np.cumsum(np.maximum(rate, 20.0)) * step_s / 60.0
+    beats_s = np.interp(np.arange(1.0, np.floor(phase[-1])), phase, np.arange(count) * step_s)
+    return np.asarray(beats_s + rng.normal(0.0, 0.004, beats_s.size))

@@ -1,0 +1,89 @@
+"""A replay takes the live path and gives the live result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hbc_host.errors import SessionError, TransportError
+from hbc_host.record import record
+from hbc_host.recorder import LOG_NAME, read_log
+from hbc_host.replay import ReplayTransport, verify_replay
+from hbc_host.session import load_session, session_hash
+from support import FakeTransport, a_meta, box_frames, stream_of, with_flips
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A recording with some damage on the line."""
+    data, _ = with_flips(stream_of(box_frames(30.0)), 1e-4, 3)
+    transport = FakeTransport(data[at : at + 333] for at in range(0, len(data), 333))
+    now_s = 50.0
+
+    def clock() -> float:
+        nonlocal now_s
+        now_s += 0.01
+        return now_s
+
+    return record(transport, tmp_path / "live", meta=a_meta(), stop=lambda: transport.at_end, clock=clock).path
+
+
+def test_replay_gives_the_same_result_hash(folder: Path) -> None:
+    check = verify_replay(folder)
+    assert check.same
+    assert check.live_hash == session_hash(load_session(folder))
+    assert load_session(folder).frames_lost_n > 0
+
+
+def test_a_damaged_log_replays_to_the_same_result_too(folder: Path) -> None:
+    data = bytearray((folder / LOG_NAME).read_bytes())
+    data[20_000] ^= 1
+    (folder / LOG_NAME).write_bytes(data[:-5])
+    assert verify_replay(folder).same
+
+
+def test_the_hash_notices_any_change_of_a_result(folder: Path) -> None:
+    from dataclasses import replace
+
+    session = load_session(folder)
+    same = session_hash(session)
+    assert session_hash(replace(session, path=Path("elsewhere"), notes=("x",))) == same
+    beats_us = session.beats_us.copy()
+    beats_us[3] += 1
+    assert session_hash(replace(session, beats_us=beats_us)) != same
+    assert session_hash(replace(session, frames_lost_n=session.frames_lost_n + 1)) != same
+
+
+def test_replay_stamps_nothing_anew(folder: Path, tmp_path: Path) -> None:
+    transport = ReplayTransport(folder)
+    record(
+        transport, tmp_path / "again", meta=a_meta(), stop=lambda: transport.at_end, clock=transport.host_s,
+        hello_timeout_s=1e9,
+    )  # fmt: skip
+    assert read_log(tmp_path / "again" / LOG_NAME).chunks == read_log(folder / LOG_NAME).chunks
+
+
+@pytest.mark.parametrize("speed", [1.0, 5.0])
+def test_speed_is_kept_by_an_injected_clock(folder: Path, speed: float) -> None:
+    now_s = 0.0
+
+    def sleep(wait_s: float) -> None:
+        nonlocal now_s
+        now_s += wait_s
+
+    transport = ReplayTransport(folder, speed=speed, clock=lambda: now_s, sleep=sleep)
+    transport.open()
+    while not transport.at_end:
+        transport.read()
+    chunks = read_log(folder / LOG_NAME).chunks
+    assert now_s == pytest.approx((chunks[-1].host_s - chunks[0].host_s) / speed, abs=0.02)
+    transport.write(b"nobody listens")
+    assert transport.read() == b""
+    transport.close()
+
+
+def test_wrong_input_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TransportError, match="speed 0 is not above 0"):
+        ReplayTransport(tmp_path, speed=0.0)
+    with pytest.raises(SessionError):
+        ReplayTransport(tmp_path / "none").open()
