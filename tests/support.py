@@ -172,6 +172,10 @@ class FakeTransport:
     def at_end(self) -> bool:
         return not self._chunks
 
+    def put(self, data: bytes) -> None:
+        """One more chunk, after all others."""
+        self._chunks.insert(0, data)
+
     def open(self) -> None:
         self.is_open = True
 

@@ -2,14 +2,16 @@
 
 import os
 import sys
+from time import sleep_us
 
 import machine
-from hbc_boards.mcpwm_capture import Chip, McpwmCapture
-from hbc_boards.port import Port
+import micropython
 from hbc_wire.messages import LEAD_LA_OFF, LEAD_RA_OFF, TEXT_MAX_N
 from machine import ADC, Pin
 from micropython import const
-from time import sleep_us
+
+from hbc_boards.mcpwm_capture import Chip, McpwmCapture
+from hbc_boards.port import Port
 
 TRIGGER_GPIO = const(27)
 ECG_GPIO = const(34)
@@ -52,6 +54,7 @@ class Board:
         self._lo_minus = Pin(LO_MINUS_GPIO, Pin.IN)
         self.sleep_us = sleep_us
 
+    @micropython.native
     def read_lsb(self):
         """One reading of the ECG input, 0..4095; read_u16 repeats the top bits of the 12 below them."""
         return self._adc.read_u16() >> 4

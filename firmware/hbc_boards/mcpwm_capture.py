@@ -7,6 +7,7 @@
 from array import array
 
 import hbc_mmio
+import micropython
 from machine import Counter, Pin
 from micropython import const
 
@@ -65,6 +66,7 @@ class McpwmCapture:
         hbc_mmio.write(self._ch2_cfg, CHANNEL_ENABLE)
         hbc_mmio.write(self._int_clr, CAP0_INT | CAP2_INT)
 
+    @micropython.native
     def latched(self):
         return hbc_mmio.test(self._int_raw, CAP0_INT)
 

@@ -3,10 +3,10 @@
 # UART 0 belongs to the REPL: its buffers are fixed and its driver is not installed, so a write there blocks on the
 # 128-byte FIFO. UART 1 is routed to the same two pins through the GPIO matrix instead (docs/decisions/0003).
 
-import micropython
-from machine import UART
 from time import ticks_add, ticks_diff, ticks_us
 
+import micropython
+from machine import UART
 from micropython import const
 
 BAUD = const(115200)
@@ -23,6 +23,7 @@ class Port:
         self._queued_n = 0
         self._drained_ticks = ticks_us()
 
+    @micropython.native
     def room_n(self):
         """Bytes that a write may have now without waiting."""
         now = ticks_us()
@@ -44,6 +45,7 @@ class Port:
         self._uart.write(buf, n)  # type: ignore[call-arg]  # a stream's write takes a length, the stubs forgot it
         self._queued_n += n
 
+    @micropython.native
     def any(self):
         return self._uart.any()
 

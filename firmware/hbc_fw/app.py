@@ -3,8 +3,12 @@
 import gc
 
 import micropython
+from hbc_wire import messages
+from micropython import const
+
 from hbc_fw import fastwire
 from hbc_fw.blanking import LOOKBACK_US, Blanker
+from hbc_fw.block import BLOCK_N
 from hbc_fw.capture import CaptureClock, TriggerInput
 from hbc_fw.commands import SLOT_NOTE, Commands
 from hbc_fw.detector import RPeakDetector
@@ -12,10 +16,8 @@ from hbc_fw.devicetime import DeviceClock, Instant
 from hbc_fw.eventlog import EventLog
 from hbc_fw.health import Health
 from hbc_fw.outbox import Outbox
-from hbc_fw.sampler import BLOCK_N, Sampler
+from hbc_fw.sampler import Sampler
 from hbc_fw.settings import Setting, Settings
-from hbc_wire import messages
-from micropython import const
 
 FIRMWARE = b"hbc 0.1.0"
 RATE_HZ = const(500)
@@ -40,7 +42,7 @@ class App:
         self.detector = RPeakDetector(RATE_HZ)
         self.blanker = Blanker(BLANK_MS)
         self.port = board.port
-        self.outbox = Outbox(board.port, self.edges, self.peaks, self.sampler, fastwire.encode_into, fastwire.put_int16s)
+        self.outbox = Outbox(self, fastwire.encode_into, fastwire.put_int16s)
         settings = Settings([Setting("blank_ms", 0, 255, self._set_blank_ms)])
         self.commands = Commands(board.port, self.clock, self.outbox, settings)
         self.health = Health(board, self, self._hello())
@@ -65,6 +67,7 @@ class App:
             micropython.heap_unlock()
             self.board.crashed(error)
 
+    @micropython.native
     def step(self):
         """Do the most urgent thing; False when there is none."""
         if self.trigger.pending():  # 1. TMS edges: stamped already, but the latch is one deep
@@ -82,6 +85,7 @@ class App:
             return self.outbox.flush_one()
         return True
 
+    @micropython.native
     def idle(self):
         """Sleep until the next sample, but wake at once for an edge."""
         wait_us = self.sampler.wait_us()

@@ -2,10 +2,10 @@
 # the host computes the very same mask from the recording (hbc_host.blanking).
 
 from array import array
+from time import ticks_diff
 
 from hbc_wire.messages import RESIDUAL_MISSED
 from micropython import const
-from time import ticks_diff
 
 LOOKBACK_US = const(4000)  # a sample this long before an edge is blanked too: the pulse may precede its trigger
 RECENT_N = const(128)  # more edges than fit into one block at 1 kHz

@@ -7,8 +7,9 @@
 from array import array
 from time import ticks_diff, ticks_us
 
-from hbc_fw.devicetime import Instant
 from micropython import const
+
+from hbc_fw.devicetime import Instant
 
 COUNTS_PER_US = const(80)
 ANCHOR_STEP_US = const(1 << 20)
@@ -83,9 +84,12 @@ class TriggerInput:
         self._edges = edges
         self._at = Instant()
         self._last = array("H", [0, 0])
-        self._counted = driver.count()
         self.lost_n = 0
         self.pending = driver.latched
+        # An edge from before the anchor cannot be placed: it would seem to lie one wrap of the counter ahead.
+        # Count first, then clear: one that falls in between is counted as lost, not forgotten.
+        self._counted = driver.count()
+        driver.clear()
 
     def take(self):
         """Move what is latched into the edge log.

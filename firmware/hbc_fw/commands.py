@@ -1,7 +1,8 @@
 # Requests from the host: bytes in, one answer out. Fixed buffers, no allocation, nothing from the wire is evaluated.
 
-from hbc_fw.devicetime import Instant
 from hbc_wire import framing, messages
+
+from hbc_fw.devicetime import Instant
 
 BODY_MAX_N = 160  # the longest request is a Setting
 # Slots of the outbox for single messages

@@ -8,7 +8,7 @@ Viper on a PC has 64-bit ints and loads words with zeros above, on the ESP32 int
 no intermediate leaves int32 (docs/detector.md) and signed words are loaded as ``(word ^ k) - k`` with k = 2^31.
 Ints passed between functions stay below 2^30: a larger one would be a heap object on the ESP32.
 
-Longer than the house rule of 40 lines a function: a call costs as much as a whole filter step.
+Longer than the house rules: one module beside one C file, and a call costs as much as a whole filter step.
 """
 # ruff: noqa: F821  (ptr8, ptr16, ptr32 are words of the viper compiler)
 
@@ -618,6 +618,4 @@ class RPeakDetector:
         """
         if n > BLOCK_MAX_N:
             raise ValueError("block exceeds 64 samples")
-        return _push_block(
-            self._state, samples, blanked, n, self.peak_idx, self.peak_frac_q8, self.peak_quality
-        )
+        return _push_block(self._state, samples, blanked, n, self.peak_idx, self.peak_frac_q8, self.peak_quality)

@@ -1,9 +1,10 @@
 # Once a second: who this box is, how it fares, and what it lost.
 
-from hbc_fw.commands import SLOT_HELLO, SLOT_LOST, SLOT_STATUS
-from hbc_fw.devicetime import Instant
 from hbc_wire import messages
 from micropython import const
+
+from hbc_fw.commands import SLOT_HELLO, SLOT_LOST, SLOT_STATUS
+from hbc_fw.devicetime import Instant
 
 PERIOD_US = const(1000000)
 

@@ -2,10 +2,11 @@
 
 from array import array
 
-from hbc_fw.devicetime import Instant
-from hbc_fw.sampler import BLOCK_N
 from hbc_wire import messages
 from hbc_wire.framing import CRC_N
+
+from hbc_fw.block import BLOCK_N
+from hbc_fw.devicetime import Instant
 
 FRAME_ROOM_N = 320
 
@@ -17,11 +18,11 @@ class Outbox:
     so a slow line delays but never reorders within a kind, and what is dropped is counted where it is dropped.
     """
 
-    def __init__(self, port, edges, peaks, sampler, encode_into, put_int16s):
-        self._port = port
-        self._edges = edges
-        self._peaks = peaks
-        self._sampler = sampler
+    def __init__(self, parts, encode_into, put_int16s):
+        self._port = parts.port
+        self._edges = parts.edges
+        self._peaks = parts.peaks
+        self._sampler = parts.sampler
         self._encode_into = encode_into
         self._put_int16s = put_int16s
         self._payload = bytearray(FRAME_ROOM_N)

@@ -1,28 +1,17 @@
 # The 500 Hz sample clock: an even grid in device time, and for every sample how far from the grid it was truly taken.
 
-from array import array
 from time import ticks_diff, ticks_us
 
-from hbc_fw.devicetime import Instant
+import micropython
 from hbc_wire.messages import RESIDUAL_MISSED
 from micropython import const
 
-BLOCK_N = const(25)
+from hbc_fw.block import BLOCK_N, Block
+from hbc_fw.devicetime import Instant
+
 BLOCKS_N = const(64)  # 3.2 s: what a slow line may hold up, and what the detector may look back on after its learning
 MIDSCALE_LSB = const(2048)
 RAIL_LSB = const(2032)  # within 16 counts of either end of the 12-bit range
-
-
-class Block:
-    """25 samples with the grid time of the first; instants are first_at + i * period + residual_us[i]."""
-
-    def __init__(self):
-        self.first_idx = 0
-        self.first_at = Instant()
-        self.ecg_lsb = array("h", [0] * BLOCK_N)
-        self.residual_us = array("h", [0] * BLOCK_N)
-        self.blanked = bytearray(BLOCK_N)
-        self.blank_ms = 0
 
 
 class Sampler:
@@ -54,10 +43,12 @@ class Sampler:
         self._clock.read()
         self._next_at.set(self._clock)
 
+    @micropython.native
     def wait_us(self):
         """Microseconds until the next sample is due; negative when late."""
         return ticks_diff(self._next_at.ticks, self._clock.read())
 
+    @micropython.native
     def take(self):
         """Take the sample that is due. Grid points that passed meanwhile repeat the last value, marked as missed."""
         before = ticks_us()
@@ -76,6 +67,7 @@ class Sampler:
         self._last_lsb = value
         self._put(value, late_us)
 
+    @micropython.native
     def _put(self, value, residual_us):
         block = self.blocks[self.taken_n % BLOCKS_N]
         i = self._fill_n
@@ -99,6 +91,7 @@ class Sampler:
             if self.taken_n - self.sent_n > self.waiting_max_n:
                 self.waiting_max_n = self.taken_n - self.sent_n
 
+    @micropython.native
     def block_to_detect(self, lookback_us):
         """The next block whose look-back has passed, so that a late edge can still blank it; or None."""
         if self.detected_n == self.taken_n:
@@ -116,8 +109,11 @@ class Sampler:
             if 0 <= i < BLOCK_N:
                 late_us = block.residual_us[i]
                 at.set(block.first_at)
-                at.add_signed(i * self.period_us + (frac_q8 * self.period_us >> 8)
-                              + (0 if late_us == RESIDUAL_MISSED else late_us))
+                at.add_signed(
+                    i * self.period_us
+                    + (frac_q8 * self.period_us >> 8)
+                    + (0 if late_us == RESIDUAL_MISSED else late_us)
+                )
                 return True
         return False
 

@@ -7,7 +7,8 @@
 # Field codes, all little-endian:
 #   B H I   unsigned 8, 16, 32 bit
 #   h i     signed 16, 32 bit
-#   Q       unsigned 64-bit device microseconds; on the box an object with .epoch and .ticks (time = epoch * 2**30 + ticks)
+#   Q       unsigned 64-bit device microseconds; on the box an object with .epoch and .ticks
+#           (time = epoch * 2**30 + ticks)
 #   s       UTF-8 text: length (B), then the bytes
 #   a       array of signed 16 bit: count (B), then the values
 

@@ -133,6 +133,4 @@ class RecordedEcg:
     def render(self, block_idx: int) -> FloatArray:
         """Return one block in mV, shape (BLOCK_N,)."""
         at_idx = np.arange(block_idx * BLOCK_N, (block_idx + 1) * BLOCK_N) * self._ratio % self._samples_n
-        return np.asarray(
-            map_coordinates(self._coefficients, at_idx[None, :], order=3, mode="mirror", prefilter=False)
-        )
+        return np.asarray(map_coordinates(self._coefficients, at_idx[None, :], order=3, mode="mirror", prefilter=False))

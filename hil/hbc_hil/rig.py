@@ -211,9 +211,7 @@ def _check(process: subprocess.Popen[bytes], folder: Path) -> None:
         raise RigError(f"the firmware stopped with exit code {process.returncode}: {printed or 'nothing printed'}")
 
 
-def _power_down(
-    process: subprocess.Popen[bytes], folder: Path, bridge: Bridge, renderer: threading.Thread
-) -> None:
+def _power_down(process: subprocess.Popen[bytes], folder: Path, bridge: Bridge, renderer: threading.Thread) -> None:
     process.kill()
     process.wait()
     # A renderer that still waits for its reader to open the pipe is let go by opening it for an instant.

@@ -200,5 +200,3 @@ class World:
         for span in spans:
             off[(time_s >= span.start_s) & (time_s < span.end_s)] = 1 if span.electrode == "RA" else -1
         return off
-
-

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from hbc_host.beats import Beats
 from hbc_host.coupling import CouplingResult, RunFit, fit_run
-from hbc_host.errors import InputError, NoTrainsError, TooFewBeatsError
+from hbc_host.errors import NoTrainsError, TooFewBeatsError
 from hbc_host.response import TrainResponse, mean_response
 from hbc_host.steps import StepEffect, step_effects
 from hbc_host.trains import Protocol, Train, find_runs, find_trains
@@ -108,9 +108,7 @@ def analyze_runs(
         )
     fits = [_fit(run, protocol) for run in runs]
     p_holm = holm([fit.result.p_value for fit in fits])
-    sites = tuple(
-        _site_result(run, fit, p, protocol) for run, fit, p in zip(runs, fits, p_holm, strict=True)
-    )
+    sites = tuple(_site_result(run, fit, p, protocol) for run, fit, p in zip(runs, fits, p_holm, strict=True))
     return Analysis(title, source, protocol, sites, {**_beat_quality(fits), **(quality or {})}, tuple(notes))
 
 
@@ -121,8 +119,13 @@ def _fit(run: RunInput, protocol: Protocol) -> RunFit:
         intensities = np.arange(run.onsets_s.size, dtype=np.float64)
     inside = (run.beats_s >= run.start_s) & (run.beats_s <= run.end_s)
     return fit_run(
-        run.beats_s[inside], run.onsets_s, train_s=run.train_s, rest_s=run.rest_s, gaps_s=run.gaps_s,
-        start_uncertainty_s=run.start_uncertainty_s, intensities_pct=intensities,
+        run.beats_s[inside],
+        run.onsets_s,
+        train_s=run.train_s,
+        rest_s=run.rest_s,
+        gaps_s=run.gaps_s,
+        start_uncertainty_s=run.start_uncertainty_s,
+        intensities_pct=intensities,
     )
 
 
@@ -131,9 +134,7 @@ def _site_result(run: RunInput, fit: RunFit, p_holm: float, protocol: Protocol) 
     after_s = min(design.cycle_s, protocol.cycle_s)
     response = mean_response(design.beats, design.onsets_s[design.accepted], after_s=after_s)
     steps = step_effects(fit, run.intensities_pct)
-    return SiteResult(
-        run.site, fit.result, p_holm, response, steps, design.mean_rate_bpm, fit.result.beats_n
-    )
+    return SiteResult(run.site, fit.result, p_holm, response, steps, design.mean_rate_bpm, fit.result.beats_n)
 
 
 def _beat_quality(fits: Sequence[RunFit]) -> Quality:
@@ -184,13 +185,22 @@ def session_runs(session: Session, protocol: Protocol) -> tuple[list[RunInput], 
 
 
 def _run_of(
-    session: Session, protocol: Protocol, group: Sequence[Train], site: str, intensities: FloatArray | None,
+    session: Session,
+    protocol: Protocol,
+    group: Sequence[Train],
+    site: str,
+    intensities: FloatArray | None,
     rest_start_s: float,
 ) -> RunInput:
     onsets_s = np.array([train.onset_s for train in group])
     return RunInput(
-        site, session.beats_s, onsets_s, protocol.train_s, min(rest_start_s, float(onsets_s[0])),
-        min(session.end_s, float(onsets_s[-1]) + protocol.cycle_s), gaps_s=session.gaps_s,
+        site,
+        session.beats_s,
+        onsets_s,
+        protocol.train_s,
+        min(rest_start_s, float(onsets_s[0])),
+        min(session.end_s, float(onsets_s[-1]) + protocol.cycle_s),
+        gaps_s=session.gaps_s,
         intensities_pct=intensities,
     )
 
@@ -216,7 +226,11 @@ def analyze_session(session: Session, *, protocol: Protocol, title: str | None =
         "gaps_n": len(session.gaps_s),
     }
     return analyze_runs(
-        runs, protocol=protocol, title=title or session.meta.title, source=str(session.path), quality=quality,
+        runs,
+        protocol=protocol,
+        title=title or session.meta.title,
+        source=str(session.path),
+        quality=quality,
         notes=(*session.notes, *notes),
     )
 
@@ -251,12 +265,9 @@ def analyze_files(
     from hbc_host import sources
 
     return sources.analyze_paths(
-        [Path(path) for path in paths], protocol=protocol, rate_hz=rate_hz, first_train_s=first_train_s,
+        [Path(path) for path in paths],
+        protocol=protocol,
+        rate_hz=rate_hz,
+        first_train_s=first_train_s,
         start_uncertainty_s=start_uncertainty_s,
     )
-
-
-__all__ = [
-    "Analysis", "InputError", "RunInput", "SiteResult", "StepEffect", "TrainResponse", "analyze_files",
-    "analyze_runs", "analyze_session", "holm", "session_runs",
-]

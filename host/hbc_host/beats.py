@@ -144,7 +144,7 @@ def _decide(
             limit_s[i], 0.25 * median_s[i]
         ):
             kinds[i] = MISSED
-            i += 2      # the way back to normal is the second half of the same event
+            i += 2  # the way back to normal is the second half of the same event
         elif (change[i] < -1.0 and following > 1.0) or (change[i] > 1.0 and following < -1.0 and later != 0.0):
             kinds[i : i + 2] = ECTOPIC
             i += 3
@@ -156,9 +156,7 @@ def _decide(
     return kinds
 
 
-def _repair(
-    beats_s: FloatArray, kinds: KindArray
-) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
+def _repair(beats_s: FloatArray, kinds: KindArray) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
     """Intervals with one heart cycle each: bounds, weights, gap marks; extra beats join, missing ones split."""
     rr_s = np.diff(beats_s)
     normal_s = rr_s[kinds == NORMAL]
@@ -171,7 +169,7 @@ def _repair(
     open_s = float(beats_s[0])
     for i, kind in enumerate(kinds.tolist()):
         if kind == EXTRA and i + 1 < kinds.size and kinds[i + 1] != GAP:
-            continue        # this beat is not one: the interval stays open until the next beat
+            continue  # this beat is not one: the interval stays open until the next beat
         end_s = float(beats_s[i + 1])
         long_s = end_s - open_s
         parts_n = max(1, round(long_s / local_s)) if kind in (MISSED, GAP) else 1
@@ -224,6 +222,12 @@ def classify_beats(beats_s: npt.ArrayLike, gaps_s: Sequence[tuple[float, float]]
     lengths_s = ends_s - starts_s
     excluded_share = 1.0 - float(lengths_s @ weights / lengths_s.sum())
     return Beats(
-        beats, np.concatenate((np.zeros(1, dtype=np.uint8), kinds)), starts_s, ends_s, 60.0 / lengths_s, weights,
-        in_gap, max(0.0, excluded_share),
+        beats,
+        np.concatenate((np.zeros(1, dtype=np.uint8), kinds)),
+        starts_s,
+        ends_s,
+        60.0 / lengths_s,
+        weights,
+        in_gap,
+        max(0.0, excluded_share),
     )

@@ -110,12 +110,14 @@ class Boot:
         edges_lost_n, edge_spans = self._event_loss(self.edge_n, edges_us, "edges_n")
         # An edge is sent at once, so a lost frame nearby tells better where it was than its far neighbours do.
         edge_spans = [span for span in edge_spans if not loss.touches_any(span, self.lost_spans)]
-        overrun_n, overrun_spans = self._overruns()
+        edges_unnumbered_n, unnumbered_spans = self._unnumbered("edges_n")
+        beats_unnumbered_n, more_spans = self._unnumbered("peaks_n")
         samples_lost_n, sample_spans = loss.missing_spans(self.ecg_idx, self.ecg_us)
-        spans = self.lost_spans + beat_spans + edge_spans + overrun_spans + sample_spans + self._missed_spans()
+        spans = self.lost_spans + beat_spans + edge_spans + unnumbered_spans + more_spans + sample_spans
+        spans += self._missed_spans()
         return Holes(
-            beats_lost_n=beats_lost_n,
-            edges_lost_n=edges_lost_n + overrun_n,
+            beats_lost_n=beats_lost_n + beats_unnumbered_n,
+            edges_lost_n=edges_lost_n + edges_unnumbered_n,
             samples_lost_n=samples_lost_n + int(np.count_nonzero(self.ecg_missed)),
             gaps_us=tuple(loss.merge_spans(spans)),
         )
@@ -140,11 +142,11 @@ class Boot:
             return 0, int(totals[-1] - totals[0])
         return max(0, int(number[0] - totals[0])), max(0, int(totals[-1] - 1 - number[-1]))
 
-    def _overruns(self) -> tuple[int, list[Span]]:
-        """Edges that the box counted but could not time (never numbered): how many, and between which reports."""
+    def _unnumbered(self, total: str) -> tuple[int, list[Span]]:
+        """Events that the box lost before they got a number: how many, and between which of its reports."""
         if not len(self.lost):
             return 0, []
-        totals = self.lost["edges_n"].astype(np.int64)
+        totals = self.lost[total].astype(np.int64)
         times_us = self.lost["lost_us"].astype(np.int64)
         grown = np.flatnonzero(np.diff(totals) > 0)
         return int(totals[-1] - totals[0]), [(int(times_us[i]), int(times_us[i + 1])) for i in grown]

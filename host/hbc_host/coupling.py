@@ -50,12 +50,20 @@ class CouplingResult:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Heart cycles of run or rest with their scaled heart rate, ``row`` (1, n)."""
+
+    block: Block
+    row: FloatArray
+
+
+@dataclass(frozen=True)
 class RunFit:
     """A fitted run: the result, and what per-train effects need again. ``fit`` is None for an unusable run."""
 
     result: CouplingResult
     design: RunDesign
-    block: Block | None = None
+    run: Stretch | None = None
     candidates: tuple[Hypothesis, ...] = ()
     fit: Fit | None = None
     inflation: float = 1.0
@@ -102,8 +110,13 @@ def estimate_coupling(
         If times are not finite or not increasing, or a length or duration does not fit.
     """
     return fit_run(
-        beats_s, onsets_s, train_s=train_s, rest_s=rest_s, gaps_s=gaps_s,
-        start_uncertainty_s=start_uncertainty_s, intensities_pct=intensities_pct,
+        beats_s,
+        onsets_s,
+        train_s=train_s,
+        rest_s=rest_s,
+        gaps_s=gaps_s,
+        start_uncertainty_s=start_uncertainty_s,
+        intensities_pct=intensities_pct,
     ).result
 
 
@@ -123,32 +136,54 @@ def fit_run(
     design = build.design_run(classify_beats(beats_s, gaps_s), onsets, train_s)
     if design.problems:
         return RunFit(_unusable(design), design)
-    beats = design.beats
-    block = build.make_block(beats, design.window, design.cycle_s)
+    run, rest = _prepare(design, rest_s)
     candidates = tuple(build.hypotheses(doses, start_uncertainty_s))
-    signals = block.repair(build.signals(design, list(candidates)))
-    run_row = block.repair(beats.rate_bpm[design.window][None, :])
-    rest = build.rest_window(design, rest_s)
-    rest_block = None if rest is None else build.make_block(beats, rest, design.cycle_s)
-    rest_row = None if rest is None or rest_block is None else rest_block.repair(beats.rate_bpm[rest][None, :])
-    fit = evidence.fit_rows(run_row, rest_row, signals, block.dof)
-    null_rows = evidence.surrogate_rows(fit, block, rest_block)
-    null = evidence.fit_rows(*null_rows, signals, block.dof)
+    signals = run.block.scaled(build.signals(design, list(candidates)))
+    fit = evidence.fit_rows(run.row, None if rest is None else rest.row, signals, run.block.dof)
+    null_rows = evidence.surrogate_rows(fit, run.block, None if rest is None else rest.block)
+    null = evidence.fit_rows(*null_rows, signals, run.block.dof)
     inflation = max(1.0, float(np.median(np.std(null.fall_bpm / null.se_bpm, axis=0))))
     result = _result(design, candidates, fit, null, inflation, start_uncertainty_s)
-    return RunFit(result, design, block, candidates, fit, inflation)
+    return RunFit(result, design, run, candidates, fit, inflation)
+
+
+def _prepare(design: RunDesign, rest_s: float | tuple[float, float] | None) -> tuple[Stretch, Stretch | None]:
+    """Heart rate of run and rest, repaired, and scaled by the local size of a first noise fit."""
+    windows = [design.window]
+    rest_window = build.rest_window(design, rest_s)
+    if rest_window is not None:
+        windows.append(rest_window)
+    rate_bpm = [design.beats.rate_bpm[window][None, :] for window in windows]
+    blocks = [build.make_block(design.beats, window, design.cycle_s) for window in windows]
+    rows = [block.repair(rate) for block, rate in zip(blocks, rate_bpm, strict=True)]
+    first = evidence.fit_noise(rows[0], rows[1] if len(rows) > 1 else None)[0]
+    blocks = [evidence.with_local_scale(block, row, first) for block, row in zip(blocks, rows, strict=True)]
+    found = [Stretch(block, block.scaled(rate)) for block, rate in zip(blocks, rate_bpm, strict=True)]
+    return found[0], found[1] if len(found) > 1 else None
 
 
 def _unusable(design: RunDesign) -> CouplingResult:
     nan2 = (math.nan, math.nan)
     return CouplingResult(
-        math.nan, math.nan, nan2, nan2, math.nan, math.nan, "unusable", design.problems, design.beats_n,
+        math.nan,
+        math.nan,
+        nan2,
+        nan2,
+        math.nan,
+        math.nan,
+        "unusable",
+        design.problems,
+        design.beats_n,
         design.excluded_share,
     )
 
 
 def _result(
-    design: RunDesign, candidates: tuple[Hypothesis, ...], fit: Fit, null: Fit, inflation: float,
+    design: RunDesign,
+    candidates: tuple[Hypothesis, ...],
+    fit: Fit,
+    null: Fit,
+    inflation: float,
     start_uncertainty_s: float,
 ) -> CouplingResult:
     p_value = evidence.p_value(fit, null)

@@ -25,7 +25,7 @@ RATE_MIN_BPM, RATE_MAX_BPM = 35.0, 150.0
 LEAD_S = 20.0
 REST_MIN_BEATS_N = 40
 #: What takes longer than this many cycles, and at least SLOW_MIN_S, is drift and is projected out.
-SLOW_CYCLES_N, SLOW_MIN_S = 4.0, 60.0
+SLOW_CYCLES_N, SLOW_MIN_S = 6.0, 90.0
 SHIFT_STEP_S = 1.0
 #: Dose responses between "all or none" and "linear": logistic steps at these points of the intensity range.
 DOSE_CENTRES, DOSE_WIDTH = (0.25, 0.5, 0.75), 0.06
@@ -119,8 +119,7 @@ def hypotheses(doses: list[FloatArray], start_uncertainty_s: float) -> list[Hypo
     half_n = max(1, math.ceil(start_uncertainty_s / SHIFT_STEP_S))
     shifts_s = np.linspace(-start_uncertainty_s, start_uncertainty_s, 2 * half_n + 1)
     return [
-        Hypothesis(shape, dose, float(shift_s))
-        for shift_s, dose, shape in itertools.product(shifts_s, doses, shapes)
+        Hypothesis(shape, dose, float(shift_s)) for shift_s, dose, shape in itertools.product(shifts_s, doses, shapes)
     ]
 
 
@@ -132,9 +131,7 @@ def signals(design: RunDesign, candidates: list[Hypothesis]) -> FloatArray:
     for row, item in zip(rows, candidates, strict=True):
         key = (item.shape, item.shift_s)
         if key not in per_train:
-            per_train[key] = regressors(
-                item.shape, starts_s, ends_s, design.onsets_s + item.shift_s, design.train_s
-            )
+            per_train[key] = regressors(item.shape, starts_s, ends_s, design.onsets_s + item.shift_s, design.train_s)
         row[:] = -(per_train[key] @ item.dose)
     return rows
 
@@ -146,7 +143,7 @@ def make_block(beats: Beats, window: BoolArray, cycle_s: float) -> Block:
     slow_n = int(2.0 * duration_s / max(SLOW_MIN_S, SLOW_CYCLES_N * cycle_s))
     phase = np.pi * (np.arange(count) + 0.5) / count
     smooth = np.cos(phase[:, None] * np.arange(slow_n + 1)[None, :])
-    return Block(beats.weights[window] > 0.0, beats.in_gap[window], smooth)
+    return Block(beats.weights[window] > 0.0, beats.in_gap[window], smooth, np.ones(count))
 
 
 def rest_window(design: RunDesign, rest_s: float | tuple[float, float] | None) -> BoolArray | None:
@@ -172,9 +169,7 @@ def design_run(beats: Beats, onsets_s: FloatArray, train_s: float) -> RunDesign:
     accepted = np.array([beats.share_excluded(at_s, at_s + cycle_s) <= EXCLUDED_MAX for at_s in onsets_s])
     window = (beats.ends_s > start_s - LEAD_S) & (beats.starts_s < end_s)
     design = RunDesign(beats, onsets_s, train_s, cycle_s, start_s, end_s, accepted, window, ())
-    return RunDesign(
-        beats, onsets_s, train_s, cycle_s, start_s, end_s, accepted, window, _problems(design)
-    )
+    return RunDesign(beats, onsets_s, train_s, cycle_s, start_s, end_s, accepted, window, _problems(design))
 
 
 def _problems(design: RunDesign) -> tuple[str, ...]:

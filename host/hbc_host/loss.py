@@ -46,6 +46,17 @@ def boot_starts(stamps_us: IntArray, hello_places: IntArray, boot_n: IntArray) -
     return np.array(sorted(starts), np.int64)
 
 
+def back_to_zero(starts: IntArray, seqs: Sequence[int]) -> IntArray:
+    """Boot starts moved back to frame number 0 where the numbers run down to it: edges may come before Hello."""
+    moved = []
+    for start in starts.tolist():
+        first = start
+        while first > 0 and seqs[first] > 0 and seqs[first - 1] == seqs[first] - 1:
+            first -= 1
+        moved.append(first if seqs[first] == 0 and (not moved or first > moved[-1]) else start)
+    return np.array(moved, np.int64)
+
+
 def _time_restarts(stamps_us: IntArray, timed: IntArray) -> dict[int, int]:
     """Places where device time falls back to an earlier one, each with the last timed place before it."""
     restarts: dict[int, int] = {}

@@ -129,9 +129,11 @@ def _boots(stream: _Stream) -> tuple[IntArray, list[tuple[int, Any]]]:
             f"{stream.bytes_n} bytes with {len(stream.payloads)} good and {stream.bad_n} bad frames, but no box "
             f"introduced itself; record again and keep the box connected for more than a second"
         )
-    stamps_us, _ = stamps(Frames(stream.payloads), hellos[0][1].rate_hz)
+    frames = Frames(stream.payloads)
+    stamps_us, _ = stamps(frames, hellos[0][1].rate_hz)
     places = np.array([place for place, _ in hellos], np.int64)
-    return loss.boot_starts(stamps_us, places, np.array([hello.boot_n for _, hello in hellos], np.int64)), hellos
+    starts = loss.boot_starts(stamps_us, places, np.array([hello.boot_n for _, hello in hellos], np.int64))
+    return (starts), hellos
 
 
 def _usable_hello(payload: bytes) -> Any:

@@ -39,9 +39,7 @@ def first_onset_s(protocol: Protocol, first_train_s: float | None) -> float:
     return protocol.rest_cycles_n * protocol.cycle_s
 
 
-def ecg_run(
-    ecg: EcgRecording, protocol: Protocol, first_train_s: float | None, start_uncertainty_s: float
-) -> RunInput:
+def ecg_run(ecg: EcgRecording, protocol: Protocol, first_train_s: float | None, start_uncertainty_s: float) -> RunInput:
     """Run of an ECG without triggers, at the protocol's nominal onsets."""
     onset_s = first_onset_s(protocol, first_train_s)
     onsets_s = nominal_onsets(protocol, onset_s, ecg.duration_s)
@@ -57,7 +55,13 @@ def ecg_run(
             "check --rate-hz and the signal"
         )
     return RunInput(
-        ecg.name, beats_s, onsets_s, protocol.train_s, 0.0, ecg.duration_s, gaps_s=ecg.gaps_s,
+        ecg.name,
+        beats_s,
+        onsets_s,
+        protocol.train_s,
+        0.0,
+        ecg.duration_s,
+        gaps_s=ecg.gaps_s,
         start_uncertainty_s=start_uncertainty_s,
     )
 
@@ -74,20 +78,24 @@ def event_runs(beats_path: Path, triggers_path: Path, protocol: Protocol) -> lis
         onsets_s = np.array([train.onset_s for train in group])
         end_s = float(onsets_s[-1]) + protocol.cycle_s
         site = beats_path.stem if len(groups) == 1 else f"site-{number + 1}"
-        runs.append(
-            RunInput(site, beats_s, onsets_s, protocol.train_s, min(start_s, float(onsets_s[0])), end_s)
-        )
+        runs.append(RunInput(site, beats_s, onsets_s, protocol.train_s, min(start_s, float(onsets_s[0])), end_s))
         start_s = end_s + 10.0
     return runs
 
 
 def analyze_paths(
-    paths: Sequence[Path], *, protocol: Protocol, rate_hz: float | None, first_train_s: float | None,
+    paths: Sequence[Path],
+    *,
+    protocol: Protocol,
+    rate_hz: float | None,
+    first_train_s: float | None,
     start_uncertainty_s: float,
 ) -> Analysis:
     """See :func:`hbc_host.analysis.analyze_files`."""
     if not paths:
-        raise InputError("no file given; give a session directory, ECG text, a WFDB record, or a beat and a trigger CSV")
+        raise InputError(
+            "no file given; give a session directory, ECG text, a WFDB record, or a beat and a trigger CSV"
+        )
     kinds = [sniff.sniff(path) for path in paths]
     if sniff.SESSION in kinds:
         if len(paths) > 1:
@@ -121,9 +129,7 @@ def _runs_of_events(paths: Sequence[Path], protocol: Protocol) -> list[RunInput]
 
 
 def _nominal_note(protocol: Protocol, onset_s: float, start_uncertainty_s: float) -> str:
-    text = (
-        f"no trigger channel: train onsets are nominal, first at {onset_s:g} s, then every {protocol.cycle_s:g} s"
-    )
+    text = f"no trigger channel: train onsets are nominal, first at {onset_s:g} s, then every {protocol.cycle_s:g} s"
     if start_uncertainty_s > 0.0:
         return f"{text}, known to +-{start_uncertainty_s:g} s"
     return f"{text}; if the start was pressed by hand, add --start-uncertainty-s (for example {protocol.cycle_s / 2:g})"

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from hbc_host import noise
 from hbc_host.coupling import RunFit
-from hbc_host.evidence import ORDER
 from hbc_host.response import regressors
 
 FloatArray = npt.NDArray[np.float64]
@@ -66,7 +65,10 @@ def step_effects(run: RunFit, intensities_pct: FloatArray | None = None) -> tupl
                 number + 1,
                 float(design.onsets_s[trains[0]]),
                 None if intensities_pct is None else float(intensities_pct[trains[0]]),
-                effect, effect - half, effect + half, usable,
+                effect,
+                effect - half,
+                effect + half,
+                usable,
             )
         )
     return tuple(effects)
@@ -74,21 +76,23 @@ def step_effects(run: RunFit, intensities_pct: FloatArray | None = None) -> tupl
 
 def _solve(run: RunFit, steps: list[list[int]]) -> tuple[FloatArray, FloatArray]:
     """Fall of each step and its standard error, bpm; nan for a run that could not be fitted."""
-    if run.fit is None or run.block is None:
+    if run.fit is None or run.run is None:
         nothing = np.full(len(steps), math.nan)
         return nothing, nothing
-    design, block, fit = run.design, run.block, run.fit
+    design, block, fit = run.design, run.run.block, run.fit
     starts_s, ends_s = design.beats.starts_s[design.window], design.beats.ends_s[design.window]
     per_train = np.zeros((starts_s.size, design.onsets_s.size))
     for item, weight in zip(run.candidates, fit.weights[0], strict=True):
         if weight > 1e-3:
             onsets_s = design.onsets_s + item.shift_s
             per_train += weight * regressors(item.shape, starts_s, ends_s, onsets_s, design.train_s)
-    signals = block.repair(-np.stack([per_train[:, trains].sum(axis=1) for trains in steps]))
-    rows = np.concatenate((block.repair(design.beats.rate_bpm[design.window][None, :]), signals))
-    n = noise.transform_n(block.beats_n + ORDER)
+    signals = block.scaled(-np.stack([per_train[:, trains].sum(axis=1) for trains in steps]))
+    rows = np.concatenate((run.run.row, signals))
+    # The filter's tail runs past the last beat; keeping it makes the products those of the whole-run fit.
+    long_n = block.beats_n + fit.filters.shape[1]
+    n = noise.transform_n(long_n)
     gain = np.fft.rfft(fit.filters[0], n)
-    white = np.fft.irfft(np.fft.rfft(rows, n, axis=1) * gain, n, axis=1)[:, : block.beats_n + ORDER]
+    white = np.fft.irfft(np.fft.rfft(rows, n, axis=1) * gain, n, axis=1)[:, :long_n]
     information = white[1:] @ white[1:].T
     # A step without a measured beat has no information; the tiny ridge keeps the others solvable.
     covariance = np.linalg.inv(information + 1e-9 * np.eye(len(steps)))

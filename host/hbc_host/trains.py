@@ -74,9 +74,7 @@ def parse_protocol(text: str) -> Protocol:
     except ValueError:
         train_s = pause_s = float("nan")
     if not slash or np.isnan(train_s) or np.isnan(pause_s):
-        raise InputError(
-            f"protocol {text!r} is unknown; use one of {known}, or ON/OFF in seconds such as 5/11"
-        )
+        raise InputError(f"protocol {text!r} is unknown; use one of {known}, or ON/OFF in seconds such as 5/11")
     for what, value_s in (("train", train_s), ("pause", pause_s)):
         if not 0.05 <= value_s <= 600.0:
             raise InputError(f"protocol {text!r}: {what} of {value_s:g} s is outside 0.05 to 600 s; check ON/OFF")

@@ -36,11 +36,23 @@ class TrueResponse:
             change -= size * on * np.exp(-np.maximum(after_s - train_s, 0.0) / self.recovery_s)
         return change
 
+    def mean_fall_bpm(self, onsets_s: FloatArray, train_s: float, cycle_s: float) -> float:
+        """Mean over trains of the fall from the rate at onset to the lowest rate of the cycle."""
+        since_s = np.arange(0.0, cycle_s, 0.01)
+        falls = []
+        for onset_s in onsets_s:
+            change = self.change_bpm(onset_s + since_s, onsets_s, train_s)
+            falls.append(change[0] - change.min())
+        return float(np.mean(falls))
+
 
 def draw_response(rng: np.random.Generator, dip_bpm: float) -> TrueResponse:
     """A response drawn as in the design notes: latency 0.5-3, growth 1-3, recovery 2-6 s, habituation 0-50 %."""
     return TrueResponse(
-        float(rng.uniform(0.5, 3.0)), float(rng.uniform(1.0, 3.0)), float(rng.uniform(2.0, 6.0)), dip_bpm,
+        float(rng.uniform(0.5, 3.0)),
+        float(rng.uniform(1.0, 3.0)),
+        float(rng.uniform(2.0, 6.0)),
+        dip_bpm,
         float(rng.uniform(0.0, 0.5)),
     )
 

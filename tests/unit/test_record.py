@@ -73,6 +73,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from hbc_host.record import record
+from hbc_host.transport import SerialTransport
 from support import a_meta
 record(SerialTransport(sys.argv[1]), Path(sys.argv[2]), meta=a_meta(), stop=lambda: False)
 """
@@ -88,8 +89,11 @@ def test_killing_the_host_loses_only_what_it_had_not_read(tmp_path: Path, number
         try:
             # Hello again and again, until the child has opened the port (which empties it) and made the directory.
             until_s = time.monotonic() + 30
-            while not (tmp_path / "s").exists() and time.monotonic() < until_s:
-                box.send(sent[0].data)
+            while not (tmp_path / "s").exists():
+                assert child.poll() is None
+                assert time.monotonic() < until_s
+                if box.drained():
+                    box.send(sent[0].data)
                 time.sleep(0.02)
             box.send(stream_of(sent[1:800]))
             while not box.drained():
@@ -185,6 +189,29 @@ def test_what_is_on_its_way_when_stop_comes_is_still_recorded(tmp_path: Path) ->
     transport = FakeTransport(chunks_of(stream, 64))
     summary = record(transport, tmp_path / "s", meta=a_meta(), stop=lambda: True)
     assert summary.bytes_n == len(stream)
+
+
+def test_silence_that_was_noted_before_stop_does_not_end_the_recording(tmp_path: Path) -> None:
+    """The queue may hold idle reads from before the last bytes came; only a later one means that all is in."""
+
+    class Late(FakeTransport):
+        reads_n = 0
+
+        def read(self) -> bytes:
+            self.reads_n += 1
+            return super().read()
+
+    stream = stream_of(box_frames(2.0))
+    transport = Late([stream[:1000]])
+
+    def stop() -> bool:
+        until_n = transport.reads_n + 10
+        while transport.reads_n < until_n:  # meanwhile the reader thread notes silence, again and again
+            time.sleep(0.001)
+        transport.put(stream[1000:])
+        return True
+
+    assert record(transport, tmp_path / "s", meta=a_meta(), stop=stop).bytes_n == len(stream)
 
 
 def test_a_reboot_in_mid_recording_is_not_counted_as_loss(tmp_path: Path) -> None:

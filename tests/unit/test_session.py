@@ -228,6 +228,16 @@ def test_the_longest_boot_is_used_and_said_so(tmp_path: Path, counted: bool) -> 
     assert any(note.startswith(f"the box restarted {session.boots_n - 1} times; boot 2 of") for note in session.notes)
 
 
+def test_edges_that_come_before_the_hello_of_a_new_boot_belong_to_it(tmp_path: Path) -> None:
+    before = [one for one in box_frames(20.0, boot_n=1, seq=5000) if one.at_us > 9_000_000]
+    edge = values_of(messages.TriggerEdge, edge_us=50_000, level=1)
+    second = frame(messages.TriggerEdge, 0, *edge) + stream_of(box_frames(5.0, boot_n=2, seq=1))
+    session = load(tmp_path, stream_of(before) + second)
+    assert session.boots_n == 2
+    assert session.edge_n[0] > 0
+    assert (session.frames_lost_n, session.edges_lost_n) == (0, 0)
+
+
 def test_a_truncated_log_loads_at_any_length(tmp_path: Path) -> None:
     folder = save(tmp_path / "s", stream_of(box_frames(3.0)))
     data = (folder / LOG_NAME).read_bytes()

@@ -145,6 +145,15 @@ def test_an_endless_body_is_one_bad_frame_and_the_next_frame_is_good() -> None:
         assert (deframer.bad_n, deframer.skipped_bytes_n) == (1, 5000)
 
 
+@pytest.mark.parametrize("step", [1, 1000])
+def test_a_frame_longer_than_the_limit_is_refused_even_when_it_is_whole(step: int) -> None:
+    frame = framing.encode(b"\x01" * framing.FRAME_MAX_N)
+    deframer = framing.Deframer()
+    stream = b"\0" + frame + frame
+    assert [deframer.feed(stream[at : at + step]) for at in range(0, len(stream), step)][-1] == []
+    assert deframer.bad_n == 2
+
+
 def test_joining_in_the_middle_of_a_frame_is_no_loss() -> None:
     frame = ROWS[0]["frame"]
     deframer = framing.Deframer()

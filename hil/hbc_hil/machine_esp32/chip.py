@@ -4,11 +4,11 @@
 # sleeping differs. Virtual time is the chip's own crystal; the world is rendered in it.
 
 import json
-import micropython
 import os
 import sys
 
 import costs
+import micropython
 import vtime
 import world
 from vtime import NEVER, draw, now
@@ -70,6 +70,7 @@ class Chip:
         return now() + costs.STALL_EVERY // 2 + draw(self.key ^ 0x57A11, self._stall_n) % costs.STALL_EVERY
 
     # --- the world ---------------------------------------------------------------------------------------------------
+    @micropython.native
     def catch_up(self):
         """Apply every event up to now, in order; fetch the world's next chunk when this one is over."""
         if self._busy:
@@ -102,6 +103,7 @@ class Chip:
         self._run_scheduled()
         self._busy = False
 
+    @micropython.native
     def _drive(self, gpio, level, t_ns):
         if self.levels.get(gpio, 0) == level:
             return
@@ -135,6 +137,7 @@ class Chip:
         if timer in self._timers:
             self._timers.remove(timer)
 
+    @micropython.native
     def _next_timer_ns(self):
         first = NEVER
         for timer in self._timers:

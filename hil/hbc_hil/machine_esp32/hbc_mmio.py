@@ -1,10 +1,12 @@
 # Shadows firmware/hbc_mmio.py: the same five calls, on the modelled registers. Every access acts and takes time.
 
 import costs
+import micropython
 from mcpwm import INT_RAW, capture
 from vtime import charge, int_raw
 
 
+@micropython.native
 def test(address, mask):
     if address == INT_RAW:  # looked at thousands of times a second
         return int_raw(mask)

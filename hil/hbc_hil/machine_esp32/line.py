@@ -2,11 +2,11 @@
 #
 # The rig (hbc_hil/bridge.py) carries them to and from a pseudo-terminal. A full pipe blocks here in wall time only.
 
-import micropython
 import select
 import struct
 import sys
 
+import micropython
 from chip import chip, relock, unlock
 from vtime import now, set_poll
 

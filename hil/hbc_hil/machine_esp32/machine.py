@@ -1,9 +1,9 @@
 # `machine` of the ESP32 port as far as hbc_boards uses it, on the simulated chip.
 
-import micropython
 import sys
 
 import costs
+import micropython
 from chip import chip, relock, unlock
 from line import line
 from mcpwm import capture  # noqa: F401 - the capture unit exists whether or not a driver is loaded
@@ -50,6 +50,7 @@ class Pin:
         if value is not None:
             chip.levels[gpio] = value
 
+    @micropython.native
     def value(self, level=None):
         charge(costs.PIN_VALUE)
         if level is None:
@@ -77,6 +78,7 @@ class ADC:
         self._noise = chip.config["adc_noise_lsb"] * 16
         self._curve = bytearray([128 + _inl_lsb_q4(16 * i) for i in range(256)])
 
+    @micropython.native
     def read_u16(self):
         self._read_n += 1
         noise = noise_q4(self._key, self._read_n, self._noise)
@@ -141,6 +143,7 @@ class UART:
         report["uart_blocked_us"] = self.blocked_ns // 1000
         report["uart_rx_dropped_n"] = self.rx_dropped_n
 
+    @micropython.native
     def write(self, buf, n=None):
         if n is None:
             n = len(buf)
@@ -170,6 +173,7 @@ class UART:
             line.flush()
             relock(depth)
 
+    @micropython.native
     def any(self):
         if poll_due(costs.UART_ANY):
             line.poll()
@@ -205,6 +209,7 @@ class Counter:
         if edge & (1 if level else 2):
             self._n += 1
 
+    @micropython.native
     def value(self):
         charge(costs.COUNTER_VALUE)
         return self._n

@@ -5,6 +5,7 @@
 import sys
 
 import costs
+import micropython
 from vtime import charge
 
 
@@ -13,14 +14,17 @@ def _charged(method, ns):
     # whose cells and arguments together are more than five.
     what = (ns, method)
 
+    @micropython.native
     def none(self):
         charge(what[0])
         return what[1](self)
 
+    @micropython.native
     def two(self, a, b):
         charge(what[0])
         return what[1](self, a, b)
 
+    @micropython.native
     def three(self, a, b, c):
         charge(what[0])
         return what[1](self, a, b, c)

@@ -48,7 +48,8 @@ def set_next(ns: int):
 def charge(ns: int):
     """Let a call take its time and up to a quarter more; then whatever is due happens.
 
-    The four functions below it repeat these lines: a call costs as much as they do, and firmware makes thousands a second.
+    The three functions below repeat these lines: a call costs as much as they do, and firmware makes thousands a
+    second.
     """
     s = ptr32(state)
     x = (int(s[2]) * 0x41C64E6D + 12345) & 0x7FFFFFFF

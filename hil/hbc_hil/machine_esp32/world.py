@@ -3,8 +3,9 @@
 # The format is described in hbc_hil/world.py, which renders it. Reading blocks until the world has been rendered
 # that far, so the chip can never pass its horizon.
 
-import micropython
 import struct
+
+import micropython
 
 _HEADER = "<4sIII"
 _CHUNK = "<QII"
@@ -66,6 +67,7 @@ class World:
         self._event_i += 1
         return self._events[at], self._events[at + 1]
 
+    @micropython.native
     def pin_units(self, t_ns):
         """Voltage at the ADC pin in units of 62.5 / 16 uV; past the chunk's end its last value."""
         return _interpolate(self._samples, min(t_ns, self.end_ns - 1) - self.start_ns, self.step_ns)

@@ -37,9 +37,13 @@ class EcgRecording:
 def check_rate(path: Path, rate_hz: float | None) -> float:
     """The sampling rate, or an error that says how to give it."""
     if rate_hz is None:
-        raise InputError(f"{path}: a text file does not say its sampling rate; add --rate-hz, for example --rate-hz 130")
+        raise InputError(
+            f"{path}: a text file does not say its sampling rate; add --rate-hz, for example --rate-hz 130"
+        )
     if not RATE_MIN_HZ <= rate_hz <= RATE_MAX_HZ:
-        raise InputError(f"sampling rate of {rate_hz:g} Hz is outside {RATE_MIN_HZ:g} to {RATE_MAX_HZ:g} Hz; check --rate-hz")
+        raise InputError(
+            f"sampling rate of {rate_hz:g} Hz is outside {RATE_MIN_HZ:g} to {RATE_MAX_HZ:g} Hz; check --rate-hz"
+        )
     return rate_hz
 
 

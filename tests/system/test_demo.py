@@ -1,0 +1,86 @@
+"""``hbc demo``: the whole instrument on a simulated patient, held against the truth. Floors only ever go up."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KEYS = {
+    "interpreter", "virtual_s", "wall_s", "frames_lost_n", "beats_n", "edges_n", "r_peak_rms_ms", "beat_se", "beat_ppv",
+    "edge_interval_max_ns", "edge_clock_max_us", "sites",
+}  # fmt: skip
+SITE_KEYS = {"site", "effect_ms", "ci95_ms", "p_value", "verdict", "truth_bpm"}
+
+
+def run_demo(hbc: str, folder: Path, *options: str) -> dict[str, Any]:
+    out = folder / "out.json"
+    command = [hbc, "demo", "--out", str(folder / "demo"), "--json", str(out), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return json.loads(out.read_text())
+
+
+@pytest.fixture(scope="module")
+def demo(hbc: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+    folder = tmp_path_factory.mktemp("demo")
+    return run_demo(hbc, folder, "--seed", "4711"), folder
+
+
+def test_the_json_has_what_was_promised(demo: tuple[dict[str, Any], Path]) -> None:
+    result, _ = demo
+    assert set(result) >= KEYS
+    assert result["interpreter"].startswith("micropython ")
+    assert len(result["sites"]) == 4
+    assert all(set(site) >= SITE_KEYS for site in result["sites"])
+
+
+def test_nothing_is_lost_and_every_edge_is_counted(demo: tuple[dict[str, Any], Path]) -> None:
+    result, _ = demo
+    assert result["virtual_s"] == pytest.approx(1384.0)
+    assert result["frames_lost_n"] == 0
+    assert result["edges_n"] == result["edges_true_n"] == 4 * 15 * 50
+
+
+def test_beats_lie_where_the_heart_put_them(demo: tuple[dict[str, Any], Path]) -> None:
+    result, _ = demo
+    assert result["r_peak_rms_ms"] <= 0.5
+    assert result["beat_se"] >= 0.999
+    assert result["beat_ppv"] >= 0.999
+
+
+def test_edges_are_right_to_the_tick_and_within_the_bracket_the_box_reports(demo: tuple[dict[str, Any], Path]) -> None:
+    result, _ = demo
+    assert result["edge_interval_max_ns"] <= 25.0
+    assert result["edge_clock_max_us"] <= result["edge_bracket_half_us"] <= 10.0
+
+
+def test_sites_that_couple_are_told_from_those_that_do_not(demo: tuple[dict[str, Any], Path]) -> None:
+    result, _ = demo
+    for site in result["sites"]:
+        couples = site["truth_bpm"] > 0
+        assert (site["verdict"] == "coupled" and site["p_holm"] < 0.05) == couples, site
+
+
+def test_the_report_is_one_file_that_names_every_site(demo: tuple[dict[str, Any], Path]) -> None:
+    result, folder = demo
+    page = (folder / "demo" / "report.html").read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert all(site["site"] in page for site in result["sites"])
+
+
+def test_the_same_seed_gives_the_same_numbers(demo: tuple[dict[str, Any], Path], hbc: str, tmp_path: Path) -> None:
+    first, _ = demo
+    second = run_demo(hbc, tmp_path, "--seed", "4711")
+    assert {**second, "wall_s": 0} == {**first, "wall_s": 0}
+
+
+def test_real_ecg_passes_through_front_end_adc_firmware_and_wire(hbc: str, tmp_path: Path) -> None:
+    result = run_demo(hbc, tmp_path, "--ecg", "toy")
+    assert result["beat_se"] >= 0.99
+    assert result["beat_ppv"] >= 0.98
+    assert result["frames_lost_n"] == 0
