@@ -65,9 +65,11 @@ class Board:
 
     def crashed(self, error):
         """Write the fault down for the next boot's Note, then reboot: the box keeps running without a host."""
-        with open(CRASH_FILE, "w") as file:
-            sys.print_exception(error, file)
-        machine.reset()
+        try:
+            with open(CRASH_FILE, "w") as file:
+                sys.print_exception(error, file)
+        finally:  # a full or broken file system must not stop the box
+            machine.reset()
 
 
 def _next_boot_n():

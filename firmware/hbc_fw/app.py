@@ -46,12 +46,15 @@ class App:
         settings = Settings([Setting("blank_ms", 0, 255, self._set_blank_ms)])
         self.commands = Commands(board.port, self.clock, self.outbox, settings)
         self.health = Health(board, self, self._hello())
+        self.peaks_unplaced_n = 0  # R-peaks older than the blocks still held: found, but without a time
         self._at = Instant()
         self._blanker_n = 0  # edges handed to the blanker
         self._detector_idx = 0  # sample index that the detector expects next
         self._detector_base_idx = 0  # sample index at which it was last reset
         if board.last_crash:
-            self.outbox.put_single(SLOT_NOTE, messages.Note, [self._at, board.last_crash])
+            booted_at = Instant()
+            booted_at.set(self.clock)
+            self.outbox.put_single(SLOT_NOTE, messages.Note, [booted_at, board.last_crash])
 
     def run(self):
         """Until power fails; a fault is written down and reboots the box."""
@@ -76,7 +79,7 @@ class App:
             self.sampler.take()
         elif self.sampler.block_to_detect(LOOKBACK_US):  # 3. blank, detect
             self.detect()
-        elif self.port.any():  # 4. host requests
+        elif self.port.any() and self.commands.ready():  # 4. host requests
             self.commands.receive()
         elif self.health.due():  # 5. once a second
             self.capture_clock.advance()
@@ -120,7 +123,7 @@ class App:
             if sampler.instant_of(idx, frac_q8, self._at):
                 self.peaks.put(self._at, frac_q8, idx, detector.peak_quality[k])
             else:
-                self.peaks.lost_n += 1
+                self.peaks_unplaced_n += 1
         sampler.detected_n += 1
 
     def _set_blank_ms(self, value):

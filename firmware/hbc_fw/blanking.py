@@ -8,6 +8,7 @@ from hbc_wire.messages import RESIDUAL_MISSED
 from micropython import const
 
 LOOKBACK_US = const(4000)  # a sample this long before an edge is blanked too: the pulse may precede its trigger
+LONGEST_US = const(255000)  # blank_ms is one byte on the wire
 RECENT_N = const(128)  # more edges than fit into one block at 1 kHz
 
 
@@ -39,8 +40,8 @@ class Blanker:
         for k in range(self._first_n, self._put_n):
             edge_us = ticks_diff(self._ticks[k % RECENT_N], block.first_at.ticks)
             if edge_us + blank_us < -period_us:
-                if k == self._first_n:
-                    self._first_n += 1  # over for good: blocks only move on
+                if k == self._first_n and edge_us + LONGEST_US < -period_us:
+                    self._first_n += 1  # over for good, whatever blank_ms becomes: blocks only move on
                 continue
             # Grid points near the edge first, then the true instants: a residual is below one period.
             i = max(0, (edge_us - LOOKBACK_US) // period_us - 1)

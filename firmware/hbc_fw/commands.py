@@ -5,8 +5,10 @@ from hbc_wire import framing, messages
 from hbc_fw.devicetime import Instant
 
 BODY_MAX_N = 160  # the longest request is a Setting
+READ_MAX_N = 64  # bytes at one go: samples must not wait for a talkative host
+EVENTS_MAX_N = 1 << 29  # running numbers that can be asked for; the end of a range is a small integer, too
 # Slots of the outbox for single messages
-SLOT_ANSWER, SLOT_HELLO, SLOT_STATUS, SLOT_LOST, SLOT_NOTE = range(5)
+SLOT_PONG, SLOT_ACK, SLOT_HELLO, SLOT_STATUS, SLOT_LOST, SLOT_NOTE = range(6)
 
 
 class Commands:
@@ -17,30 +19,40 @@ class Commands:
         self._clock = clock
         self._outbox = outbox
         self._settings = settings
-        self._in = bytearray(64)
+        self._in = bytearray(1)
         self._body = bytearray(BODY_MAX_N)
         self._body_n = 0
+        self._overlong = False
         self._received = Instant()
         self._pong = [0, self._received, clock]  # the clock itself: sent_us is the time of packing
         self._ack = [0, 0, 0]
         self.bad_n = 0
 
+    def ready(self):
+        """True when a request may be read: an answer that still waits could be overwritten by the next."""
+        return not (self._outbox.waits(SLOT_PONG) or self._outbox.waits(SLOT_ACK))
+
     def receive(self):
-        """Read what waits on the port and carry out complete requests."""
-        n = self._port.read_into(self._in)
-        for i in range(n):
-            byte = self._in[i]
+        """Read from the port until a request is complete, at most READ_MAX_N bytes, and carry it out."""
+        for _ in range(READ_MAX_N):
+            if not self._port.read_into(self._in):
+                return
+            byte = self._in[0]
             if byte:
                 if self._body_n < BODY_MAX_N:
                     self._body[self._body_n] = byte
-                self._body_n += 1
+                    self._body_n += 1
+                else:
+                    self._overlong = True
             elif self._body_n:
                 self._finish()
                 self._body_n = 0
+                self._overlong = False
+                return
 
     def _finish(self):
         body = self._body
-        if self._body_n > BODY_MAX_N:
+        if self._overlong:
             self.bad_n += 1
             return
         n = framing.cobs_decode_into(body, self._body_n, body)
@@ -60,17 +72,17 @@ class Commands:
             self._clock.read()
             self._received.set(self._clock)
             self._pong[0] = token
-            self._outbox.put_single(SLOT_ANSWER, messages.ClockPong, self._pong)
+            self._outbox.put_single(SLOT_PONG, messages.ClockPong, self._pong)
         elif kind == messages.FetchEvents.msg_id and n == 14:
-            first_n = body[8] | (body[9] << 8) | (body[10] << 16) | ((body[11] & 0x3F) << 24)
+            first_n = _signed(body, 8)
             if body[7] > messages.FETCH_PEAKS:
                 self._answer(token, messages.ACK_OUT_OF_RANGE, body[7])
                 return
-            held = self._outbox.put_again(body[7], first_n, body[12] | (body[13] << 8))
+            held = 0 <= first_n < EVENTS_MAX_N
+            held = held and self._outbox.put_again(body[7], first_n, body[12] | (body[13] << 8))
             self._answer(token, messages.ACK_OK if held else messages.ACK_GONE, 0)
         elif kind == messages.Setting.msg_id and n >= 12 and n == 12 + body[7]:
-            at = 8 + body[7]
-            value = body[at] | (body[at + 1] << 8) | (body[at + 2] << 16) | ((body[at + 3] & 0x3F) << 24)
+            value = _signed(body, 8 + body[7])
             self._answer(token, self._settings.apply(body, 8, body[7], value), value)
         else:
             self.bad_n += 1
@@ -79,4 +91,13 @@ class Commands:
         self._ack[0] = token
         self._ack[1] = status
         self._ack[2] = value
-        self._outbox.put_single(SLOT_ANSWER, messages.Ack, self._ack)
+        self._outbox.put_single(SLOT_ACK, messages.Ack, self._ack)
+
+
+def _signed(body, at):
+    """Signed 32 bits from body[at:], saturated to what is a small integer on the box (31 bits)."""
+    top = body[at + 3]
+    if 0x40 <= top < 0xC0:
+        return 0x3FFFFFFF if top < 0x80 else -0x3FFFFFFF
+    value = body[at] | (body[at + 1] << 8) | (body[at + 2] << 16) | ((top & 0x3F) << 24)
+    return value if top < 0x40 else value - 0x3FFFFFFF - 1

@@ -6,7 +6,7 @@ from array import array
 class EventLog:
     """A ring of the last `capacity_n` events, each with its running number from 0 since boot.
 
-    put_n: events so far; sent_n: the next one to send; lost_n: overwritten before they were sent.
+    put_n: events so far; sent_n: the next one to send. One overwritten before it was sent shows as a missing number.
     """
 
     def __init__(self, capacity_n):
@@ -18,7 +18,6 @@ class EventLog:
         self._high = bytearray(capacity_n)  # level of an edge, quality of a peak
         self.put_n = 0
         self.sent_n = 0
-        self.lost_n = 0
         self.queue_max_n = 0
 
     def put(self, at, low, detail, high):
@@ -32,7 +31,6 @@ class EventLog:
         waiting = self.put_n - self.sent_n
         if waiting > self.capacity_n:
             self.sent_n += 1
-            self.lost_n += 1
         elif waiting > self.queue_max_n:
             self.queue_max_n = waiting
 

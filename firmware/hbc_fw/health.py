@@ -14,6 +14,7 @@ class Health:
 
     def __init__(self, board, parts, hello):
         self._board = board
+        self._parts = parts
         self._clock = parts.clock
         self._sampler = parts.sampler
         self._trigger = parts.trigger
@@ -50,9 +51,10 @@ class Health:
         status[10] = self._commands.bad_n & 0xFFFF
         sampler.saturated_n = sampler.waiting_max_n = sampler.late_max_us = edges.queue_max_n = 0
         lost = self._lost
-        lost[1] = self._trigger.lost_n + edges.lost_n
+        # Only what has no running number: a host sees by itself which numbered events never came.
+        lost[1] = self._trigger.lost_n
         lost[2] = sampler.lost_n
-        lost[3] = self._peaks.lost_n
+        lost[3] = self._parts.peaks_unplaced_n
         self._outbox.put_single(SLOT_HELLO, messages.Hello, self._hello)
         self._outbox.put_single(SLOT_STATUS, messages.Status, status)
         self._outbox.put_single(SLOT_LOST, messages.Lost, lost)

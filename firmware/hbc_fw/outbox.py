@@ -9,6 +9,7 @@ from hbc_fw.block import BLOCK_N
 from hbc_fw.devicetime import Instant
 
 FRAME_ROOM_N = 320
+SLOTS_N = 6  # single messages: one slot a kind (hbc_fw.commands names them)
 
 
 class Outbox:
@@ -32,9 +33,9 @@ class Outbox:
         self._peak = [0, self._at, 0, 0, 0]
         self._block = [0, None, 0, None, None]
         # Single messages wait in slots: the newest of a kind is the one worth sending.
-        self._single = [None, None, None, None, None]
+        self._single = [None] * SLOTS_N
         self._single_n = 0
-        self._values = [None, None, None, None, None]
+        self._values = [None] * SLOTS_N
         self._again = array("i", [0, 0, 0, 0])  # resend ranges: edges from, until; peaks from, until
         self.seq = 0
         self.sent_n = 0
@@ -45,6 +46,10 @@ class Outbox:
         if self._single[slot] is None:
             self._single_n += 1
         self._single[slot] = message
+
+    def waits(self, slot):
+        """True while the message in this slot has not been sent."""
+        return self._single[slot] is not None
 
     def put_again(self, kind, first_n, count_n):
         """Resend events from the log; returns False when some are no longer (or not yet) held."""
@@ -69,9 +74,11 @@ class Outbox:
         elif self._send_single():
             pass
         elif again[0] < again[1]:
+            again[0] = max(again[0], edges.oldest_n())  # some may have been overwritten since they were asked for
             self._send_edge(again[0])
             again[0] += 1
         elif again[2] < again[3]:
+            again[2] = max(again[2], peaks.oldest_n())
             self._send_peak(again[2])
             again[2] += 1
         else:

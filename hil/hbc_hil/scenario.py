@@ -51,7 +51,7 @@ class SiteScenario:
 
 @dataclass(frozen=True)
 class LeadOff:
-    """An electrode falls off: `electrode` is ``"RA"`` (LO+) or ``"LA"`` (LO-)."""
+    """An electrode falls off: `electrode` is ``"LA"`` (+IN, LO+) or ``"RA"`` (-IN, LO-)."""
 
     start_s: float
     end_s: float

@@ -130,7 +130,7 @@ class World:
         rows = [(t_ns, WIRE_TRIGGER, 1) for t_ns in rising_ns.tolist()]
         rows += [(t_ns, WIRE_TRIGGER, 0) for t_ns in falling_ns.tolist()]
         for span in self.scenario.lead_off:
-            wire = WIRE_LO_PLUS if span.electrode == "RA" else WIRE_LO_MINUS
+            wire = WIRE_LO_PLUS if span.electrode == "LA" else WIRE_LO_MINUS
             rows += [(round(span.start_s * 1e9), wire, 1), (round(span.end_s * 1e9), wire, 0)]
         events = np.zeros(len(rows), dtype=EVENT)
         if rows:
@@ -198,5 +198,5 @@ class World:
         time_s = np.arange(block_idx * BLOCK_N, (block_idx + 1) * BLOCK_N) / self.analog_rate_hz
         off = np.zeros(BLOCK_N, dtype=np.int8)
         for span in spans:
-            off[(time_s >= span.start_s) & (time_s < span.end_s)] = 1 if span.electrode == "RA" else -1
+            off[(time_s >= span.start_s) & (time_s < span.end_s)] = 1 if span.electrode == "LA" else -1
         return off

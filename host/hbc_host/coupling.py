@@ -18,13 +18,14 @@ from hbc_host import design as build
 from hbc_host import evidence
 from hbc_host.beats import classify_beats
 from hbc_host.design import Hypothesis, RunDesign
+from hbc_host.effects import interval_change_ms, weighted_effect_bpm
 from hbc_host.evidence import Block, Fit
 
 FloatArray = npt.NDArray[np.float64]
 
 ALPHA = 0.05
-#: 97.5 % point of the normal distribution.
-Z975 = 1.959963984540054
+#: With an uncertain start one direction must be this many times more likely than the other, else neither is claimed.
+DIRECTION_RATIO = 3.0
 
 
 @dataclass(frozen=True)
@@ -139,11 +140,19 @@ def fit_run(
     run, rest = _prepare(design, rest_s)
     candidates = tuple(build.hypotheses(doses, start_uncertainty_s))
     signals = run.block.scaled(build.signals(design, list(candidates)))
-    fit = evidence.fit_rows(run.row, None if rest is None else rest.row, signals, run.block.dof)
-    null_rows = evidence.surrogate_rows(fit, run.block, None if rest is None else rest.block)
-    null = evidence.fit_rows(*null_rows, signals, run.block.dof)
-    inflation = max(1.0, float(np.median(np.std(null.fall_bpm / null.se_bpm, axis=0))))
-    result = _result(design, candidates, fit, null, inflation, start_uncertainty_s)
+    dof, rest_row = run.block.dof, None if rest is None else rest.row
+    first = evidence.fit_rows(run.row, rest_row, signals, dof)
+    null_run, null_rest = evidence.surrogate_rows(first, run.block, None if rest is None else rest.block)
+    null = evidence.fit_rows(null_run, null_rest, signals, dof)
+    p_cycle = evidence.p_value(first, null)
+    # Under a shift of half a cycle slowing looks like speeding: evidence for either must then stand out.
+    ratio = abs(float(first.slowing[0] - first.speeding[0]))
+    is_open = start_uncertainty_s > 0.0 and ratio < math.log(DIRECTION_RATIO)
+    fit = evidence.refit(first, run.row, rest_row, signals, dof)
+    inflation = evidence.inflation(null, null_run, null_rest, signals, dof)
+    reasons = _reasons(design, p_cycle, is_open, start_uncertainty_s)
+    p_value = max(p_cycle, 0.5) if is_open else p_cycle
+    result = _result(design, candidates, fit, p_value, inflation, reasons)
     return RunFit(result, design, run, candidates, fit, inflation)
 
 
@@ -182,72 +191,41 @@ def _result(
     design: RunDesign,
     candidates: tuple[Hypothesis, ...],
     fit: Fit,
-    null: Fit,
+    p_value: float,
     inflation: float,
-    start_uncertainty_s: float,
+    reasons: tuple[str, ...],
 ) -> CouplingResult:
-    p_value = evidence.p_value(fit, null)
-    effect_bpm, low_bpm, high_bpm = _effect(design, candidates, fit, inflation)
+    effect_bpm, low_bpm, high_bpm = weighted_effect_bpm(design, candidates, fit, inflation)
     rate_bpm = design.mean_rate_bpm
     best = candidates[int(np.argmax(fit.weights[0]))]
     return CouplingResult(
-        _interval_ms(rate_bpm, effect_bpm),
+        interval_change_ms(rate_bpm, effect_bpm),
         effect_bpm,
-        (_interval_ms(rate_bpm, low_bpm), _interval_ms(rate_bpm, high_bpm)),
+        (interval_change_ms(rate_bpm, low_bpm), interval_change_ms(rate_bpm, high_bpm)),
         (low_bpm, high_bpm),
         best.shape.latency_s + best.shift_s,
         p_value,
         "coupled" if p_value < ALPHA else "not_shown",
-        _reasons(design, p_value, start_uncertainty_s),
+        reasons,
         design.beats_n,
         design.excluded_share,
     )
 
 
-def _interval_ms(rate_bpm: float, fall_bpm: float) -> float:
-    """Change of the interval between beats when the rate falls; a fall to below 1 bpm has no finite interval."""
-    return 60e3 / max(rate_bpm - fall_bpm, 1.0) - 60e3 / rate_bpm
-
-
-def _effect(
-    design: RunDesign, candidates: tuple[Hypothesis, ...], fit: Fit, inflation: float
-) -> tuple[float, float, float]:
-    """Mean largest fall over accepted trains with its 95 % interval, bpm, averaged over the candidates."""
-    gain = np.array([mean_fall(design, item) for item in candidates])
-    fall = fit.fall_bpm[0] * gain
-    weights = fit.weights[0]
-    mean = float(weights @ fall)
-    within = (inflation * fit.se_bpm[0] * gain) ** 2
-    sd = math.sqrt(float(weights @ (within + (fall - mean) ** 2)))
-    return mean, mean - Z975 * sd, mean + Z975 * sd
-
-
-def mean_fall(design: RunDesign, item: Hypothesis) -> float:
-    """Mean over accepted trains of the fall from onset to the lowest rate, per unit of the candidate's amplitude.
-
-    What is left of the previous response at onset is not counted twice.
-    """
-    onsets_s = design.onsets_s
-    peak_s = item.shape.peak_s(design.train_s)
-    falls = []
-    for onset_s in onsets_s[design.accepted]:
-        since_s = onset_s - onsets_s
-        lowest = item.dose @ item.shape.fall(since_s + peak_s, design.train_s)
-        falls.append(float(lowest - item.dose @ item.shape.fall(since_s, design.train_s)))
-    return float(np.mean(falls))
-
-
-def _reasons(design: RunDesign, p_value: float, start_uncertainty_s: float) -> tuple[str, ...]:
+def _reasons(design: RunDesign, p_cycle: float, is_open: bool, start_uncertainty_s: float) -> tuple[str, ...]:
     found = []
-    if p_value >= ALPHA:
-        found.append(f"p = {p_value:.3f} is not below {ALPHA:g}")
-    if 1.0 - p_value < ALPHA:
+    p_two_sided = 2.0 * min(p_cycle, 1.0 - p_cycle)
+    if is_open and p_two_sided < ALPHA:
         found.append(
-            f"the heart speeds up with the trains (p = {1.0 - p_value:.3f}), which is not coupling"
-            if start_uncertainty_s == 0.0
-            else f"the heart rate follows the cycle (p = {1.0 - p_value:.3f}), but without exact onsets slowing cannot be "
-            "told from speeding; record the trigger"
+            f"the heart rate follows the cycle (p = {p_two_sided:.3f}), but without exact onsets slowing cannot be told "
+            "from speeding; record the trigger"
         )
+    elif is_open:
+        found.append(f"no change with the cycle is shown (p = {p_two_sided:.3f}, limit {ALPHA:g})")
+    elif 1.0 - p_cycle < ALPHA:
+        found.append(f"the heart speeds up with the trains (p = {1.0 - p_cycle:.3f}), which is not coupling")
+    elif p_cycle >= ALPHA:
+        found.append(f"p = {p_cycle:.3f} is not below {ALPHA:g}")
     left_out_n = int(np.count_nonzero(~design.accepted))
     if left_out_n:
         found.append(f"{left_out_n} of {design.onsets_s.size} trains left out for lack of measured beats")

@@ -25,9 +25,7 @@ BEHIND_MAX_N = 256  # more frames than a repeated chunk holds; after these a jum
 def _fixed_layouts() -> dict[int, tuple[struct.Struct, Any]]:
     """Type -> (struct of the fields, namedtuple) for the messages without text or array."""
     rows = messages.BY_ID.values()
-    return {
-        row.msg_id: (struct.Struct("<" + row.codes), row.make) for row in rows if not set(row.codes) & {"s", "a"}
-    }
+    return {row.msg_id: (struct.Struct("<" + row.codes), row.make) for row in rows if not set(row.codes) & {"s", "a"}}
 
 
 _FIXED = _fixed_layouts()

@@ -228,9 +228,7 @@ def record(
     return replace(tally.summary(folder, link.hello), ended=ended, reason=reason)
 
 
-def _run(
-    link: Link, writer: LogWriter, tally: _Tally, stop: Callable[[], bool], clock: Callable[[], float]
-) -> None:
+def _run(link: Link, writer: LogWriter, tally: _Tally, stop: Callable[[], bool], clock: Callable[[], float]) -> None:
     last_read_n: int | None = None
     until_s = 0.0
     while True:

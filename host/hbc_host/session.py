@@ -133,7 +133,7 @@ def _boots(stream: _Stream) -> tuple[IntArray, list[tuple[int, Any]]]:
     stamps_us, _ = stamps(frames, hellos[0][1].rate_hz)
     places = np.array([place for place, _ in hellos], np.int64)
     starts = loss.boot_starts(stamps_us, places, np.array([hello.boot_n for _, hello in hellos], np.int64))
-    return (starts), hellos
+    return (loss.back_to_zero(starts, frames.seqs()) if len(starts) > 1 else starts), hellos
 
 
 def _usable_hello(payload: bytes) -> Any:

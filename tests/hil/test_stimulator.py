@@ -14,9 +14,7 @@ from hbc_hil.stimulator import PATTERNS, PulsePattern, StimulatorSettings, train
 IDEAL = StimulatorSettings(jitter_ns=0.0, clock_ppm=0.0)
 
 
-@pytest.mark.parametrize(
-    ("name", "pulses_n", "cycle_s"), [("dash", 50, 16.0), ("itbs", 30, 10.0), ("10hz", 40, 30.0)]
-)
+@pytest.mark.parametrize(("name", "pulses_n", "cycle_s"), [("dash", 50, 16.0), ("itbs", 30, 10.0), ("10hz", 40, 30.0)])
 def test_published_patterns_have_their_pulse_counts_and_cycles(name: str, pulses_n: int, cycle_s: float) -> None:
     pattern = PATTERNS[name]
     assert pattern.pulses_n == pattern.offsets_ns().size == pulses_n

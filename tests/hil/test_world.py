@@ -128,7 +128,7 @@ def test_a_strong_artefact_rails_the_front_end_and_a_weak_one_does_not() -> None
 
 
 def test_lead_off_shows_on_its_wire_and_on_the_rail() -> None:
-    spans = (LeadOff(5.0, 7.5, "RA"), LeadOff(30.0, 31.0, "LA"))
+    spans = (LeadOff(5.0, 7.5, "LA"), LeadOff(30.0, 31.0, "RA"))
     world = World(replace(SHORT, lead_off=spans))
     samples, events = render(world)
     leads = events[events["wire"] != 0]

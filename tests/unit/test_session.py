@@ -325,9 +325,7 @@ def test_well_formed_nonsense_never_breaks_loading(tmp_path: Path, sent: list[Se
 
 
 def test_pings_are_matched_with_their_pongs(tmp_path: Path, sent: list[Sent]) -> None:
-    pings = tuple(
-        Chunk(TO_BOX, 90.0 + n, frame(messages.ClockPing, n, 1000 + n)) for n in range(3)
-    )
+    pings = tuple(Chunk(TO_BOX, 90.0 + n, frame(messages.ClockPing, n, 1000 + n)) for n in range(3))
     pong = values_of(messages.ClockPong, token=1001, received_us=200_000, sent_us=200_400)
     late = values_of(messages.ClockPong, token=555, received_us=300_000, sent_us=300_400)
     data = stream_of(sent[:3]) + frame(messages.ClockPong, 3, *pong) + frame(messages.ClockPong, 4, *late)

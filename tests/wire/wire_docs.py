@@ -49,7 +49,7 @@ FIELD_WORDS: dict[str, dict[str, str]] = {
         "unique_id": "identity of the chip, hexadecimal",
         "board": "kind of board",
         "firmware": "name and version of the firmware",
-        "capture": "how edges are timed: \"hardware ...\" or \"software ...\"",
+        "capture": 'how edges are timed: "hardware ..." or "software ..."',
     },
     "Status": {
         "status_us": "when this was written",
@@ -66,9 +66,9 @@ FIELD_WORDS: dict[str, dict[str, str]] = {
     },
     "Lost": {
         "lost_us": "when this was written",
-        "edges_n": "edges since boot that could not be timed or were given up unsent",
+        "edges_n": "edges since boot that were overrun in the capture latch and so have no number",
         "samples_n": "samples since boot that were not taken in time or were given up unsent",
-        "peaks_n": "R-peaks since boot that could not be timed or were given up unsent",
+        "peaks_n": "R-peaks since boot that were found too late to be timed and so have no number",
     },
     "TriggerEdge": {
         "edge_n": "running number from 0 at boot",

@@ -131,11 +131,13 @@ class Chip:
 
     def add_timer(self, timer):
         self._timers.append(timer)
+        vtime.state[13] = len(self._timers)
         self.catch_up()
 
     def remove_timer(self, timer):
         if timer in self._timers:
             self._timers.remove(timer)
+        vtime.state[13] = len(self._timers)
 
     @micropython.native
     def _next_timer_ns(self):
@@ -152,7 +154,7 @@ class Chip:
                 if timer.period_ns:
                     timer.due_ns += timer.period_ns
                 else:
-                    self._timers.remove(timer)
+                    self.remove_timer(timer)
 
     # --- the end -----------------------------------------------------------------------------------------------------
     def power_off(self):

@@ -124,7 +124,7 @@ class UART:
 
     def __init__(self, uart, baudrate=115200, tx=-1, rx=-1, txbuf=256, rxbuf=256, timeout=0, **_):
         if uart == 0:
-            raise ValueError("UART(0) is disabled (dedicated to REPL)")
+            raise ValueError("UART buffer size is fixed")  # it carries the REPL
         self._byte_ns = 10000000000 // baudrate
         self._room_n = txbuf + 128  # ring and hardware FIFO
         self._rxbuf_n = rxbuf

@@ -31,12 +31,13 @@ def ticks_add(a: int, b: int) -> int:
     return (a + b) & 0x3FFFFFFF
 
 
-def _sleep_us_paced(us):
+def _sleep_us(us):
     vtime.charge(costs.SLEEP_CALL)
     chip.sleep(us * 1000)
 
 
-sleep_us = _sleep_us_paced if chip.paced else vtime.sleep_us
+vtime.careful_sleep[0] = _sleep_us
+sleep_us = _sleep_us if chip.paced else vtime.sleep_us
 
 
 def sleep_ms(ms):

@@ -9,9 +9,10 @@ from costs import MMIO, SLEEP_CALL, TICKS_US
 NEVER = 1 << 61
 # Words of the state: 0-1 now (ns), 2 draw, 3-4 next thing to look at (ns), 5 ticks offset (us), 6 cost scale,
 # 7 INT_RAW of the capture unit (the one register that is polled all the time), 8-9 next look at the host's line (ns),
-# 10-12 costs of the three functions that are polled (viper cannot read a global as an integer)
-state = array("I", [0, 0, 1, 0, 0, 0, 1, 0, 0, 0, TICKS_US, MMIO, SLEEP_CALL])
+# 10-12 costs of the three functions that are polled (viper cannot read a global as an integer), 13 soft timers
+state = array("I", [0, 0, 1, 0, 0, 0, 1, 0, 0, 0, TICKS_US, MMIO, SLEEP_CALL, 0])
 INT_RAW_WORD = 7
+careful_sleep = [None]  # sleeps from timer to timer
 wake = [None]  # function called when `now` has reached the next thing to look at
 
 
@@ -94,8 +95,11 @@ def int_raw(mask: int) -> bool:
 
 @micropython.viper
 def sleep_us(us: int):
-    """Free-running: jump."""
+    """Free-running: jump, unless a soft timer may fire on the way."""
     s = ptr32(state)
+    if int(s[13]):
+        careful_sleep[0](us)
+        return
     x = (int(s[2]) * 0x41C64E6D + 12345) & 0x7FFFFFFF
     s[2] = x
     ns = int(s[12]) * int(s[6])
