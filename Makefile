@@ -61,7 +61,7 @@ soak: $(SETUP)  ## an hour of virtual recording through the whole chain
 	$(BIN)/python tests/study/soak.py
 
 docs: $(SETUP)  ## regenerate the generated parts of docs/
-	$(BIN)/python tests/wire/wire_docs.py --write
+	$(BIN)/python -m tests.wire.wire_docs
 
 clean:  ## forget everything that was built
 	rm -rf .venv typings node_modules build *.egg-info native/hbc_native/_rpeak*

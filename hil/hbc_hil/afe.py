@@ -88,8 +88,8 @@ class FrontEnd:
         ecg_mv : array of float (n,)
             Voltage between the electrodes.
         lead_off : array of int8 (n,), optional
-            +1 while LA (+IN, LO+) is off, -1 while RA (-IN, LO-) is off, 0 while both hold. The output then lies on a rail,
-            and after reconnection the high-pass has to recover, as the circuit does.
+            +1 while LA (+IN, LO+) is off, -1 while RA (-IN, LO-) is off, 0 while both hold. The output then lies on
+            a rail, and after reconnection the high-pass has to recover, as the circuit does.
         """
         settings = self._settings
         if lead_off is not None:

@@ -51,6 +51,11 @@ class RigOptions:
         What the USB bridge holds when the host does not read (paced only).
     unique_id : bytes
         The chip's own number, six bytes.
+    reset_cause : int
+        What ``machine.reset_cause()`` says.
+    inputs : tuple of (int, str), optional
+        Bytes from the host (hex) and the virtual nanoseconds at which the chip saw them, from ``Rig.report["inputs"]``
+        of an earlier run: that run again, byte for byte. The pseudo-terminal is then deaf.
     """
 
     paced: bool = False
@@ -60,6 +65,7 @@ class RigOptions:
     buffer_n: int = BUFFER_N
     unique_id: bytes = bytes.fromhex("24dcc3a1b2c4")
     reset_cause: int = 1
+    inputs: tuple[tuple[int, str], ...] | None = None
 
 
 @dataclass
@@ -179,6 +185,7 @@ def _power_up(folder: Path, flash: Path, options: RigOptions, seed: int) -> subp
         "ecg_gpio": ECG_TO_BOX_ADC,
         "unique_id": list(options.unique_id),
         "reset_cause": options.reset_cause,
+        "inputs": options.inputs,
         "world": str(folder / "world"),
         "report": str(folder / "report.json"),
     }

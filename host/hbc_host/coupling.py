@@ -217,8 +217,8 @@ def _reasons(design: RunDesign, p_cycle: float, is_open: bool, start_uncertainty
     p_two_sided = 2.0 * min(p_cycle, 1.0 - p_cycle)
     if is_open and p_two_sided < ALPHA:
         found.append(
-            f"the heart rate follows the cycle (p = {p_two_sided:.3f}), but without exact onsets slowing cannot be told "
-            "from speeding; record the trigger"
+            f"the heart rate follows the cycle (p = {p_two_sided:.3f}), but without exact onsets slowing cannot "
+            "be told from speeding; record the trigger"
         )
     elif is_open:
         found.append(f"no change with the cycle is shown (p = {p_two_sided:.3f}, limit {ALPHA:g})")

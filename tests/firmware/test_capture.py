@@ -92,12 +92,12 @@ INPUT_MISTAKES = {
 @pytest.mark.parametrize("mistake", CLOCK_MISTAKES)
 def test_a_broken_capture_clock_is_caught(mistake: str, check: Check, tmp_path: Path) -> None:
     folder = broken(tmp_path, CLOCK_MISTAKES[mistake])
-    with pytest.raises(AssertionError, match="(?s)^(?!.*SyntaxError)"):
+    with pytest.raises(AssertionError, match=r"(?s)^(?!.*SyntaxError)"):
         assert_times_are_right(check("check_capture_clock", *FEWER, first=folder))
 
 
 @pytest.mark.parametrize("mistake", INPUT_MISTAKES)
 def test_a_broken_trigger_input_is_caught(mistake: str, check: Check, tmp_path: Path) -> None:
     folder = broken(tmp_path, INPUT_MISTAKES[mistake])
-    with pytest.raises(AssertionError, match="(?s)^(?!.*SyntaxError)"):
+    with pytest.raises(AssertionError, match=r"(?s)^(?!.*SyntaxError)"):
         assert_edges_are_counted(check("check_trigger_input", FEWER[0], first=folder))

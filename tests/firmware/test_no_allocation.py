@@ -25,7 +25,7 @@ def on_32_bit(name: str, *args: object) -> dict[str, Any]:
 def assert_box_answers(seen: dict[str, Any]) -> None:
     """The parts did their work under the lock, and every request got the right answer."""
     assert seen["edges_n"] == 400
-    assert seen["events_sent_n"] > 40
+    assert seen["events_sent_n"] > 30
     assert seen["blanked_n"] > 1000
     assert seen["reports_n"] == 5
     pong, *acks, unknown, all_edges, beyond, far_beyond, no_kind = seen["answers"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from hbc_host.io.wfdb_record import import_wfdb
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -69,8 +70,7 @@ def warp(beats_s: FloatArray, response: TrueResponse, onsets_s: FloatArray, trai
 
 def real_windows(folder: Path, duration_s: float) -> list[tuple[str, FloatArray]]:
     """Windows of annotated beats with at least 97 % normal beats, stepping by half a window."""
-    import wfdb
-
+    wfdb = import_wfdb()
     found = []
     for header in sorted(folder.glob("*.hea")):
         notes = wfdb.rdann(str(header.with_suffix("")), "atr")

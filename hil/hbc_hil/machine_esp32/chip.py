@@ -31,14 +31,15 @@ class Chip:
         vtime.state[5] = config["ticks_at_boot_us"]
         vtime.state[6] = config["cost_scale"]
         self._stall_n = 0
-        self._next_stall = self._stall_gap()
+        self._next_stall = 0
+        self._next_stall = self._stall_after()
         self.stalls_n = 0
         self.levels = {}  # gpio -> level
         self.listeners = {}  # gpio -> list of functions (t_ns, level)
         self._timers = []
         self._queue = []  # scheduled callbacks, at most 8
         self.scheduled_dropped_n = 0
-        self._busy = False
+        self._busy = self._in_callback = False
         self.wires = {int(wire): gpio for wire, gpio in config["wires"].items()}
         self.world = world.World(config["world"])
         self.at_power_off = []
@@ -65,9 +66,10 @@ class Chip:
                 return
             wall.sleep_us(min(ahead_us, 1000))
 
-    def _stall_gap(self):
+    def _stall_after(self):
+        # From stall to stall, not from when one was noticed: paced and free-running runs then have the same stalls.
         self._stall_n += 1
-        return now() + costs.STALL_EVERY // 2 + draw(self.key ^ 0x57A11, self._stall_n) % costs.STALL_EVERY
+        return self._next_stall + costs.STALL_EVERY // 2 + draw(self.key ^ 0x57A11, self._stall_n) % costs.STALL_EVERY
 
     # --- the world ---------------------------------------------------------------------------------------------------
     @micropython.native
@@ -95,13 +97,13 @@ class Chip:
             elif t >= self._next_stall:
                 vtime.set_now(t + costs.STALL * vtime.state[6])
                 self.stalls_n += 1
-                self._next_stall = self._stall_gap()
+                self._next_stall = self._stall_after()
             else:
                 break
         vtime.set_next(min(first_ns, w.end_ns, self._next_stall))
         relock(depth)
-        self._run_scheduled()
         self._busy = False
+        self._run_scheduled()
 
     @micropython.native
     def _drive(self, gpio, level, t_ns):
@@ -122,12 +124,17 @@ class Chip:
             self._queue.append((callback, argument))
 
     def _run_scheduled(self):
-        # The firmware's code, so under the firmware's heap lock; only between two of its calls, never inside one.
+        # The firmware's code, so under the firmware's heap lock; only between two of its calls, never inside one,
+        # and one after another: the world goes on while a callback takes its time.
+        if self._in_callback:
+            return
+        self._in_callback = True
         while self._queue:
             depth = unlock()
             callback, argument = self._queue.pop(0)
             relock(depth)
             callback(argument)
+        self._in_callback = False
 
     def add_timer(self, timer):
         self._timers.append(timer)

@@ -8,7 +8,7 @@ import sys
 
 import micropython
 from chip import chip, relock, unlock
-from vtime import now, set_poll
+from vtime import NEVER, now, set_poll
 
 OUT_N = 4096
 RECORD = "<QH"
@@ -31,11 +31,17 @@ class Line:
         self.received = bytearray(0)
         self._poll_ns = 20000000 if not chip.paced else 1000000
         self.sent_bytes_n = 0
+        self._inputs = []  # what came, and the virtual time at which the chip first saw it
+        self._script = chip.config["inputs"]
+        if self._script is not None:
+            self._script = [(t_ns, bytes.fromhex(data)) for t_ns, data in self._script]
+            self._play()
         chip.at_power_off.append(self._tell)
 
     def _tell(self, report):
         self.flush()
         report["sent_bytes_n"] = self.sent_bytes_n
+        report["inputs"] = self._inputs
 
     def send(self, t_ns, buf, n):
         """Bytes whose last bit leaves the pin at t_ns."""
@@ -53,18 +59,33 @@ class Line:
 
     def poll(self):
         """Fetch what the host sent; due every 20 ms of virtual time when free-running, every 1 ms when paced."""
-        if not self._listening:
-            return
-        set_poll(now() + self._poll_ns)
         depth = unlock()
-        if self._poll.poll(0):
-            byte = sys.stdin.buffer.read(1)
-            if not byte:
-                self._listening = False
-            while byte:
-                self.received += byte
-                byte = sys.stdin.buffer.read(1) if self._poll.poll(0) else b""
+        if self._script is not None:
+            self._play()
+        elif self._listening:
+            set_poll(now() + self._poll_ns)
+            self._listen()
         relock(depth)
+
+    def _play(self):
+        """An earlier run's inputs, at the virtual times of that run."""
+        while self._script and self._script[0][0] <= now():
+            self.received += self._script.pop(0)[1]
+        set_poll(self._script[0][0] if self._script else NEVER)
+
+    def _listen(self):
+        if not self._poll.poll(0):
+            return
+        came = bytearray()
+        byte = sys.stdin.buffer.read(1)
+        if not byte:
+            self._listening = False
+        while byte:
+            came += byte
+            byte = sys.stdin.buffer.read(1) if self._poll.poll(0) else b""
+        if came:
+            self.received += came
+            self._inputs.append((now(), came.hex()))
 
 
 line = Line()

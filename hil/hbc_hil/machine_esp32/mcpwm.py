@@ -43,6 +43,16 @@ class Capture:
         for at in (CAP_TIMER_CFG, CAP_STATUS) + CAP_CFG + CAP_VALUE:
             self.registers[at] = 0
         state[INT_RAW_WORD] = 0
+        self._hidden_int_raw = 0
+
+    def _gate(self):
+        # The polled call reads INT_RAW without asking for the clock, so the word itself is hidden and shown again.
+        if self.clocked():
+            state[INT_RAW_WORD] |= self._hidden_int_raw
+            self._hidden_int_raw = 0
+        else:
+            self._hidden_int_raw |= state[INT_RAW_WORD]
+            state[INT_RAW_WORD] = 0
 
     def clocked(self):
         return self.registers[CLOCK_ENABLE] >> DPORT_BIT & 1 and not self.registers[RESET] >> DPORT_BIT & 1
@@ -91,7 +101,8 @@ class Capture:
 
     def store(self, address, value):
         if address == INT_CLR:
-            state[INT_RAW_WORD] &= ~value & 0xFFFFFFFF
+            if self.clocked():
+                state[INT_RAW_WORD] &= ~value & 0xFFFFFFFF
             return
         if address not in self.registers:
             raise ValueError("write to an address that is not modelled: 0x%08x" % address)
@@ -108,6 +119,8 @@ class Capture:
         self.registers[address] = value
         if address == RESET and value >> DPORT_BIT & 1:
             self._clear()
+        if address in (CLOCK_ENABLE, RESET):
+            self._gate()
         if IN_SEL <= address < IN_SEL + 4 * 256:
             self._connect(value)
 

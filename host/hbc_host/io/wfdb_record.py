@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,15 @@ BoolArray = npt.NDArray[np.bool_]
 
 _ECG_NAMES = ("ecg", "mlii", "ii", "i", "v5", "v2", "v1")
 _MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "\N{MICRO SIGN}v": 1e-3, "v": 1e3}
+
+
+def import_wfdb() -> Any:
+    """The wfdb package, imported late: it pulls in pandas, half a second that only this input should cost."""
+    with warnings.catch_warnings():
+        # wfdb 4.3 builds a table at import in a way that pandas 3.1 announces to retire; no user can act on that.
+        warnings.simplefilter("ignore")
+        import wfdb
+    return wfdb
 
 
 def record_stem(path: Path) -> Path | None:
@@ -32,8 +43,7 @@ def read_wfdb(path: Path) -> EcgRecording:
     InputError
         If header or data are missing, truncated, or hold no voltage channel.
     """
-    import wfdb  # pulls in pandas: half a second that only this input should cost
-
+    wfdb = import_wfdb()
     stem = record_stem(path)
     if stem is None:
         raise InputError(f"{path}: no WFDB header {path.stem}.hea beside it; copy header and data into one folder")

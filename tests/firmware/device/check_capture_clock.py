@@ -79,7 +79,7 @@ def hours(seed, edges_n):
     start_ns = crystal.now_ns
     errors = []
     counter_wraps_n = 0
-    for k in range(edges_n):
+    for _ in range(edges_n):
         before_ns = crystal.now_ns
         kind = crystal.random.below(4)
         if kind == 0:

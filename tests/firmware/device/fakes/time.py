@@ -4,7 +4,7 @@ import sys
 
 _path = sys.path
 sys.path = ()
-from time import *  # noqa: F403 - the interpreter's own, then overridden
+from time import *  # noqa: E402, F403 - the interpreter's own, then overridden
 
 sys.path = _path
 

@@ -1,0 +1,63 @@
+"""Validity first: without a response the verdict is "coupled" in about 5 % of runs, on real hearts and simulated ones.
+
+A small version of ``make study``. Seeds are fixed, so the counts are too.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+STUDY = Path(__file__).resolve().parents[1] / "study" / "coupling_null.py"
+RUNS_N = 40
+#: With a true rate of 5 % more than 6 of 40 happen in 0.3 % of series.
+POSITIVE_MAX_N = 6
+
+
+@pytest.fixture(scope="module")
+def study() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("coupling_null", STUDY)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["coupling_null"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def records(shared_data: Path) -> Path:
+    folder = shared_data / "mitdb"
+    if not folder.is_dir():
+        pytest.skip("MIT-BIH records are absent: put them into data/mitdb of HBC_SHARED")
+    return folder
+
+
+@pytest.mark.parametrize("protocol", ["dash", "itbs"])
+def test_simulated_hearts_without_response_are_rarely_called_coupled(study: ModuleType, protocol: str) -> None:
+    results = [study.one_run("sim", protocol, 0.0, seed, [])[0] for seed in range(RUNS_N)]
+    assert sum(result.verdict == "coupled" for result in results) <= POSITIVE_MAX_N
+
+
+@pytest.mark.parametrize("protocol", ["dash", "itbs"])
+def test_real_hearts_without_stimulation_are_rarely_called_coupled(
+    study: ModuleType, records: Path, protocol: str
+) -> None:
+    windows = study.real_windows(records, study.duration_s(protocol))
+    assert len(windows) >= 40
+    results = [study.one_run("real", protocol, 0.0, seed, windows)[0] for seed in range(RUNS_N)]
+    assert sum(result.verdict == "coupled" for result in results) <= POSITIVE_MAX_N
+
+
+@pytest.mark.parametrize("protocol", ["dash", "itbs"])
+def test_a_dip_of_three_bpm_in_real_hearts_is_mostly_found_and_sized(
+    study: ModuleType, records: Path, protocol: str
+) -> None:
+    windows = study.real_windows(records, study.duration_s(protocol))
+    runs = [study.one_run("real", protocol, 3.0, seed, windows) for seed in range(20)]
+    assert sum(result.verdict == "coupled" for result, _ in runs) >= 12
+    assert abs(sum(result.effect_bpm - truth_bpm for result, truth_bpm in runs) / len(runs)) < 0.6

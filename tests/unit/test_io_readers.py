@@ -1,0 +1,141 @@
+"""Files are read as they are, and refused in one line that says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hbc_host.errors import InputError
+from hbc_host.io.ecg_text import read_ecg_text
+from hbc_host.io.events_csv import assign_roles, read_events_csv
+from hbc_host.io.sniff import ECG_TEXT, EVENTS, SESSION, WFDB, sniff
+from hbc_host.io.wfdb_record import import_wfdb, read_wfdb
+
+
+def wave(count: int = 3000) -> np.ndarray:
+    """Something that goes up and down like an ECG, in mV."""
+    return np.asarray(np.sin(np.arange(count) * 0.3) + 0.2 * np.sin(np.arange(count) * 0.05))
+
+
+def write_values(path: Path, values: np.ndarray) -> Path:
+    path.write_text("\n".join(f"{value:.5g}" for value in values) + "\n")
+    return path
+
+
+def write_wfdb(folder: Path, name: str = "r1", units: str = "mV") -> Path:
+    import_wfdb().wrsamp(
+        name,
+        fs=130,
+        units=[units, units],
+        sig_name=["resp", "ECG"],
+        fmt=["16", "16"],
+        write_dir=str(folder),
+        p_signal=np.column_stack((0.5 * wave(), wave())),
+    )
+    return folder / name
+
+
+def test_microvolts_and_millivolts_are_told_apart(tmp_path: Path) -> None:
+    in_mv = read_ecg_text(write_values(tmp_path / "a.txt", wave()), 130.0)
+    in_uv = read_ecg_text(write_values(tmp_path / "b.txt", 1000.0 * wave()), 130.0)
+    np.testing.assert_allclose(in_mv.ecg_mv, in_uv.ecg_mv, atol=1e-3)
+    assert in_mv.name == "a"
+    assert in_mv.duration_s == pytest.approx(3000 / 130.0)
+
+
+def test_text_without_a_rate_asks_for_it(tmp_path: Path) -> None:
+    path = write_values(tmp_path / "a.txt", wave())
+    with pytest.raises(InputError, match="--rate-hz"):
+        read_ecg_text(path, None)
+    with pytest.raises(InputError, match="outside 50 to 5000"):
+        read_ecg_text(path, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b" \n\n", "is empty"),
+        (b"1\n2\n3\n", "3 samples are 0.0 s"),
+        (b"1\n2\nhello\n4\n", "line 3 is 'hello', not a number"),
+        (b"1\n2\nnan\n4\n", "line 3 is 'nan'"),
+        (b"\xff\xfe\x00\x80", "not text"),
+    ],
+)
+def test_a_bad_text_file_is_refused_with_the_place(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        read_ecg_text(path, 130.0)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no such file"):
+        sniff(tmp_path / "nothing.txt")
+    with pytest.raises(InputError, match=r"without session\.json"):
+        sniff(tmp_path)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_events_csv(tmp_path / "nothing.csv")
+
+
+def test_every_kind_of_input_is_recognised(tmp_path: Path) -> None:
+    session = tmp_path / "s1"
+    session.mkdir()
+    (session / "session.json").write_text("{}")
+    record = write_wfdb(tmp_path)
+    assert sniff(session) == SESSION
+    assert sniff(record) == sniff(record.with_suffix(".hea")) == sniff(record.with_suffix(".dat")) == WFDB
+    assert sniff(write_values(tmp_path / "ecg.txt", wave())) == ECG_TEXT
+    assert sniff(write_values(tmp_path / "beats.csv", np.arange(1.0, 50.0))) == EVENTS
+
+
+@pytest.mark.parametrize(
+    "text", ["1.5\n2.5\n3\n", "time_s\n1.5\n2.5\n3\n", "time_s,n\n1.5,1\n\n2.5,2\n3,3\n", "1.5;x\n2.5;y\n3"]
+)
+def test_event_times_are_the_first_column(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "beats.csv"
+    path.write_text(text)
+    assert read_events_csv(path).tolist() == [1.5, 2.5, 3.0]
+
+
+def test_event_times_that_go_back_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "beats.csv"
+    path.write_text("1\n3\n2\n")
+    with pytest.raises(InputError, match=r"value 3 \(2 s\) does not come after value 2"):
+        read_events_csv(path)
+
+
+def test_roles_follow_names_else_order() -> None:
+    beats, triggers, other = Path("x_beats.csv"), Path("x_triggers.csv"), Path("y.csv")
+    assert assign_roles(triggers, beats) == (beats, triggers)
+    assert assign_roles(beats, triggers) == (beats, triggers)
+    assert assign_roles(triggers, other) == (other, triggers)
+    assert assign_roles(other, Path("z.csv")) == (other, Path("z.csv"))
+
+
+def test_wfdb_gives_the_ecg_channel_in_millivolts(tmp_path: Path) -> None:
+    recording = read_wfdb(write_wfdb(tmp_path))
+    assert recording.rate_hz == 130.0
+    np.testing.assert_allclose(recording.ecg_mv, wave(), atol=1e-3)
+    assert recording.gaps_s == ()
+
+
+def test_a_truncated_or_incomplete_wfdb_record_is_refused(tmp_path: Path) -> None:
+    record = write_wfdb(tmp_path)
+    data = record.with_suffix(".dat")
+    data.write_bytes(data.read_bytes()[:101])
+    with pytest.raises(InputError, match="truncated"):
+        read_wfdb(record)
+    data.unlink()
+    with pytest.raises(InputError, match="cannot be read"):
+        read_wfdb(record)
+    record.with_suffix(".hea").unlink()
+    with pytest.raises(InputError, match="no WFDB header"):
+        read_wfdb(record)
+
+
+def test_a_wfdb_channel_that_is_not_a_voltage_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'bpm' is not a voltage"):
+        read_wfdb(write_wfdb(tmp_path, units="bpm"))
