@@ -36,6 +36,8 @@ class Blanker:
             blanked[i] = 0
         block.blank_ms = self.blank_ms
         blank_us = self.blank_ms * 1000
+        if not blank_us:  # switched off, look-back included
+            return 0
         blanked_n = 0
         for k in range(self._first_n, self._put_n):
             edge_us = ticks_diff(self._ticks[k % RECENT_N], block.first_at.ticks)

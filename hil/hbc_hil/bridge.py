@@ -19,6 +19,7 @@ from typing import IO
 
 _RECORD = struct.Struct("<QH")
 BUFFER_N = 4096
+PTY_N = 2048  # paced: bytes in the terminal itself, so few that FIONREAD knows of all (a terminal would hold 64 KiB)
 
 
 class Bridge:
@@ -38,6 +39,7 @@ class Bridge:
     def __init__(self, from_box: IO[bytes], to_box: IO[bytes], *, paced: bool, buffer_n: int = BUFFER_N) -> None:
         self._from_box, self._to_box = from_box, to_box
         self._paced, self._buffer_n = paced, buffer_n
+        self._pty_n = min(PTY_N, buffer_n)
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
@@ -80,7 +82,7 @@ class Bridge:
             self.virtual_s = t_ns * 1e-9
             self._offer(data)
             header = self._from_box.read(_RECORD.size)
-        while self._plugged and (self._waiting or self._unread_n()):
+        while self._plugged and not self._all_read():
             self._write_some(b"", wait_s=0.01)
             time.sleep(0.001)
         self.finished.set()
@@ -89,10 +91,12 @@ class Bridge:
         self._write_some(data, wait_s=0.0)
         while not self._paced and len(self._waiting) > self._buffer_n and self._plugged:
             self._write_some(b"", wait_s=0.1)
-        over_n = len(self._waiting) - self._buffer_n
-        if self._paced and over_n > 0:
-            del self._waiting[-over_n:]
-            self.dropped_bytes_n += over_n
+        if self._paced:
+            with self._lock:
+                over_n = min(len(self._waiting) + self._unread_n() - self._buffer_n, len(self._waiting))
+            if over_n > 0:
+                del self._waiting[-over_n:]
+                self.dropped_bytes_n += over_n
 
     def _write_some(self, data: bytes, *, wait_s: float) -> None:
         self._waiting += data
@@ -107,22 +111,28 @@ class Bridge:
                 select.select([], [master], [], wait_s)
         with self._lock, contextlib.suppress(BlockingIOError, OSError):
             if self._plugged and self._waiting:
-                n = os.write(self._master, self._waiting)
+                room_n = max(0, self._pty_n - self._unread_n()) if self._paced else len(self._waiting)
+                n = os.write(self._master, self._waiting[:room_n]) if room_n else 0
                 self.carried_bytes_n += n
                 del self._waiting[:n]
 
     def _unread_n(self) -> int:
-        with self._lock:
-            if not self._plugged:
-                return 0
-            answer = fcntl.ioctl(self._slave, termios.FIONREAD, b"\0\0\0\0")
+        """Bytes that the host could read now; the lock is held."""
+        if not self._plugged:
+            return 0
+        answer = fcntl.ioctl(self._slave, termios.FIONREAD, b"\0\0\0\0")
         return int(struct.unpack("i", answer)[0])
+
+    def _all_read(self) -> bool:
+        with self._lock:
+            return not self._waiting and self._unread_n() == 0
 
     def _carry_in(self) -> None:
         while self._plugged:
             try:
                 ready, _, _ = select.select([self._master], [], [], 0.1)
-                data = os.read(self._master, 4096) if ready else b""
+                with self._lock:  # once unplugged, the number may already belong to another file
+                    data = os.read(self._master, 4096) if ready and self._plugged else b""
                 if data:
                     self._to_box.write(data)
                     self._to_box.flush()

@@ -4,7 +4,7 @@ Method after Lipponen & Tarvainen 2019 (doi 10.1080/03091902.2019.1640306): the 
 the distance of an interval from its running median are each divided by a threshold that follows the recording (5.2
 quartile deviations of the 91 surrounding beats). Departures, and why:
 
-* thresholds have a floor of 6 % (change) and 8 % (distance) of the median interval: in a very steady heart the
+* thresholds have a floor of 10 % (change) and 12 % (distance) of the median interval: in a very steady heart the
   published threshold shrinks until an evoked dip is called ectopic;
 * a class is applied once, in one pass, and nothing is moved: ectopic intervals are *excluded*, because a made-up
   beat time would be data; missed and extra beats repair the count of beats, so that beat number stays a clock;
@@ -31,7 +31,7 @@ KIND_NAMES = ("normal", "ectopic", "missed", "extra", "gap")
 
 ALPHA = 5.2
 WINDOW_N, MEDIAN_N = 91, 11
-CHANGE_FLOOR, DISTANCE_FLOOR = 0.06, 0.08
+CHANGE_FLOOR, DISTANCE_FLOOR = 0.10, 0.12
 RR_MIN_S, RR_MAX_S = 0.25, 3.0
 #: Limits of an interval relative to the median of the 91 around it: they catch bursts of false beats, which carry the
 #: running median of 11 with them. Breathing of 20 bpm at 60 bpm stays within.

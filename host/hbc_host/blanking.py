@@ -23,7 +23,7 @@ def blanked_samples(
     edges_us : (edges,) int64
         Edge times as on the wire, whole device microseconds, in any order.
     blank_ms : int or (samples,) uint8
-        Time after an edge that counts as spoiled, in force at each sample.
+        Time after an edge that counts as spoiled, in force at each sample; 0 switches blanking off.
     lookback_us : int
         Time before an edge that counts as spoiled: the pulse may precede its trigger.
 
@@ -41,4 +41,4 @@ def blanked_samples(
     # Edges in (sample - blank, sample + lookback] spoil the sample: any edge between the two places will do.
     after = np.searchsorted(edges_us, sample_us - blank_us, side="right")
     before = np.searchsorted(edges_us, sample_us + lookback_us, side="right")
-    return np.asarray(before > after, np.bool_)
+    return np.asarray((before > after) & (blank_us > 0), np.bool_)

@@ -39,6 +39,7 @@ def test_the_mask_is_what_its_rule_says() -> None:
     blank_ms = rng.choice(np.array([0, 15, 255], np.uint8), 300)
     after_us = sample_us[:, None] - edges_us[None, :]
     by_rule = ((after_us >= -4_000) & (after_us < blank_ms[:, None].astype(int) * 1000)).any(axis=1)
+    by_rule &= blank_ms > 0  # 0 switches blanking off, look-back included
     np.testing.assert_array_equal(blanked_samples(sample_us, edges_us, blank_ms, 4_000), by_rule)
 
 
@@ -50,6 +51,7 @@ MISTAKES = {
     "an edge forgotten while a longer blanking may come": (" and edge_us + LONGEST_US < -period_us", ""),
     "no look-back": ("(edge_us - LOOKBACK_US) // period_us - 1", "edge_us // period_us + 1"),
     "grid instead of true instants": ("0 if late_us == RESIDUAL_MISSED else late_us", "0"),
+    "a look-back that cannot be switched off": ("if not blank_us:", "if False:"),
     "one microsecond too long": ("after_us >= blank_us", "after_us > blank_us"),
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from hbc_host.io.wfdb_record import import_wfdb
+from hbc_host.io.wfdb_record import quiet_wfdb
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -70,10 +70,10 @@ def warp(beats_s: FloatArray, response: TrueResponse, onsets_s: FloatArray, trai
 
 def real_windows(folder: Path, duration_s: float) -> list[tuple[str, FloatArray]]:
     """Windows of annotated beats with at least 97 % normal beats, stepping by half a window."""
-    wfdb = import_wfdb()
     found = []
     for header in sorted(folder.glob("*.hea")):
-        notes = wfdb.rdann(str(header.with_suffix("")), "atr")
+        with quiet_wfdb() as wfdb:
+            notes = wfdb.rdann(str(header.with_suffix("")), "atr")
         is_beat = np.array([symbol in BEAT_SYMBOLS for symbol in notes.symbol])
         is_normal = np.array([symbol in NORMAL_SYMBOLS for symbol in notes.symbol])[is_beat]
         beats_s = notes.sample[is_beat] / float(notes.fs)

@@ -8,10 +8,10 @@ from hbc_host.beats import ECTOPIC, EXTRA, GAP, MISSED, NORMAL, classify_beats
 from hbc_host.errors import InputError
 
 
-def steady_beats_s(count: int = 200, rr_s: float = 0.9, spread_s: float = 0.02, seed: int = 1) -> np.ndarray:
+def steady_beats_s(count: int = 200, rr_s: float = 0.9, spread_s: float = 0.012, seed: int = 1) -> np.ndarray:
     """Beats with some beat-to-beat spread and a slow wave."""
     rng = np.random.default_rng(seed)
-    wave_s = 0.04 * np.sin(2.0 * np.pi * np.arange(count) * 0.23)
+    wave_s = 0.03 * np.sin(2.0 * np.pi * np.arange(count) * 0.23)
     return np.cumsum(rr_s + wave_s + rng.normal(0.0, spread_s, count))
 
 

@@ -10,7 +10,7 @@ from hbc_host.errors import InputError
 from hbc_host.io.ecg_text import read_ecg_text
 from hbc_host.io.events_csv import assign_roles, read_events_csv
 from hbc_host.io.sniff import ECG_TEXT, EVENTS, SESSION, WFDB, sniff
-from hbc_host.io.wfdb_record import import_wfdb, read_wfdb
+from hbc_host.io.wfdb_record import quiet_wfdb, read_wfdb
 
 
 def wave(count: int = 3000) -> np.ndarray:
@@ -24,15 +24,16 @@ def write_values(path: Path, values: np.ndarray) -> Path:
 
 
 def write_wfdb(folder: Path, name: str = "r1", units: str = "mV") -> Path:
-    import_wfdb().wrsamp(
-        name,
-        fs=130,
-        units=[units, units],
-        sig_name=["resp", "ECG"],
-        fmt=["16", "16"],
-        write_dir=str(folder),
-        p_signal=np.column_stack((0.5 * wave(), wave())),
-    )
+    with quiet_wfdb() as wfdb:
+        wfdb.wrsamp(
+            name,
+            fs=130,
+            units=[units, units],
+            sig_name=["resp", "ECG"],
+            fmt=["16", "16"],
+            write_dir=str(folder),
+            p_signal=np.column_stack((0.5 * wave(), wave())),
+        )
     return folder / name
 
 

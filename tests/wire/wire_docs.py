@@ -86,7 +86,7 @@ FIELD_WORDS: dict[str, dict[str, str]] = {
     "EcgBlock": {
         "first_idx": "grid index of the first sample since boot; a sample that was not sent leaves a hole",
         "first_us": "grid time of the first sample",
-        "blank_ms": "blanking after an edge in force for this block, milliseconds",
+        "blank_ms": "blanking after an edge in force for this block, milliseconds; 0 = off",
         "ecg_lsb": "samples, converter counts minus mid-scale",
         "residual_us": (
             "instant of sample i = `first_us + i * 1e6 / rate_hz + residual_us[i]`; "

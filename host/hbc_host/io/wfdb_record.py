@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,15 @@ _ECG_NAMES = ("ecg", "mlii", "ii", "i", "v5", "v2", "v1")
 _MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "\N{MICRO SIGN}v": 1e-3, "v": 1e3}
 
 
-def import_wfdb() -> Any:
+@contextmanager
+def quiet_wfdb() -> Iterator[Any]:
     """The wfdb package, imported late: it pulls in pandas, half a second that only this input should cost."""
     with warnings.catch_warnings():
-        # wfdb 4.3 builds a table at import in a way that pandas 3.1 announces to retire; no user can act on that.
+        # wfdb 4.3 builds tables in a way that pandas 3.1 announces to retire; no user can act on that.
         warnings.simplefilter("ignore")
         import wfdb
-    return wfdb
+
+        yield wfdb
 
 
 def record_stem(path: Path) -> Path | None:
@@ -43,12 +47,12 @@ def read_wfdb(path: Path) -> EcgRecording:
     InputError
         If header or data are missing, truncated, or hold no voltage channel.
     """
-    wfdb = import_wfdb()
     stem = record_stem(path)
     if stem is None:
         raise InputError(f"{path}: no WFDB header {path.stem}.hea beside it; copy header and data into one folder")
     try:
-        record = wfdb.rdrecord(str(stem))
+        with quiet_wfdb() as wfdb:
+            record = wfdb.rdrecord(str(stem))
     except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
