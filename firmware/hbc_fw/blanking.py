@@ -36,14 +36,14 @@ class Blanker:
             blanked[i] = 0
         block.blank_ms = self.blank_ms
         blank_us = self.blank_ms * 1000
-        if not blank_us:  # switched off, look-back included
-            return 0
         blanked_n = 0
         for k in range(self._first_n, self._put_n):
             edge_us = ticks_diff(self._ticks[k % RECENT_N], block.first_at.ticks)
             if edge_us + blank_us < -period_us:
                 if k == self._first_n and edge_us + LONGEST_US < -period_us:
                     self._first_n += 1  # over for good, whatever blank_ms becomes: blocks only move on
+                continue
+            if not blank_us:  # switched off, look-back included; edges age nevertheless
                 continue
             # Grid points near the edge first, then the true instants: a residual is below one period.
             i = max(0, (edge_us - LOOKBACK_US) // period_us - 1)

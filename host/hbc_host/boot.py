@@ -14,20 +14,29 @@ from hbc_host.protocol import Frames
 from hbc_host.session_model import EDGE_TICKS_PER_US
 
 
-def stamps(frames: Frames, rate_hz: int) -> tuple[IntArray, IntArray]:
-    """First and last device time that each frame tells of its moment of sending; -1 for none.
+def report_stamps(frames: Frames) -> IntArray:
+    """Device time of each report, at most a second before it was sent; -1 for other frames.
 
-    R-peaks and edges are left out: they lie in the past, and resent ones far.
+    ECG blocks may come many seconds late, behind a flood of edges: then device time has not restarted.
     """
-    first_us = np.full(len(frames.payloads), -1, np.int64)
-    last_us = first_us.copy()
+    stamps_us = np.full(len(frames.payloads), -1, np.int64)
     for message, name in (
         (messages.Status, "status_us"),
         (messages.Lost, "lost_us"),
         (messages.ClockPong, "sent_us"),
     ):
         places, rows = frames.rows(message)
-        first_us[places] = last_us[places] = rows[name].astype(np.int64)
+        stamps_us[places] = rows[name].astype(np.int64)
+    return stamps_us
+
+
+def stamps(frames: Frames, rate_hz: int) -> tuple[IntArray, IntArray]:
+    """First and last device time that each frame tells of its moment of sending; -1 for none.
+
+    R-peaks and edges are left out: they lie in the past, and resent ones far.
+    """
+    first_us = report_stamps(frames)
+    last_us = first_us.copy()
     for places, rows in frames.ecg_rows():
         n = rows["ecg_lsb"].shape[1]
         first_us[places] = rows["first_us"].astype(np.int64)

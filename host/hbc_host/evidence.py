@@ -17,7 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 #: Memory of the noise in beats, where the run is long enough. A Mayer wave (0.1 Hz) that stays on the cycle
-#: frequency of iTBS needs this much: with 16 beats 12 % of simulated null runs were positive, with 36 beats 5 %.
+#: frequency of iTBS needs this much: with 16 beats 12 % of simulated null runs were positive, with 36 beats 7 %.
 ORDER_MAX = 36
 ORDER_PER_BEATS = 5
 SURROGATES_N = 999

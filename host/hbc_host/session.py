@@ -12,7 +12,7 @@ import numpy as np
 from hbc_wire import messages
 
 from hbc_host import loss
-from hbc_host.boot import Boot, stamps
+from hbc_host.boot import Boot, report_stamps
 from hbc_host.clocksync import Ping
 from hbc_host.errors import SessionError, VersionMismatchError
 from hbc_host.loss import IntArray
@@ -130,7 +130,7 @@ def _boots(stream: _Stream) -> tuple[IntArray, list[tuple[int, Any]]]:
             f"introduced itself; record again and keep the box connected for more than a second"
         )
     frames = Frames(stream.payloads)
-    stamps_us, _ = stamps(frames, hellos[0][1].rate_hz)
+    stamps_us = report_stamps(frames)
     places = np.array([place for place, _ in hellos], np.int64)
     starts = loss.boot_starts(stamps_us, places, np.array([hello.boot_n for _, hello in hellos], np.int64))
     return (loss.back_to_zero(starts, frames.seqs()) if len(starts) > 1 else starts), hellos

@@ -38,7 +38,8 @@ def test_the_mask_is_what_its_rule_says() -> None:
     edges_us = rng.permutation(rng.choice(sample_us, 20) + rng.choice([-15_000, -4_000, 0, 4_000, 4_001], 20))
     blank_ms = rng.choice(np.array([0, 15, 255], np.uint8), 300)
     after_us = sample_us[:, None] - edges_us[None, :]
-    by_rule = ((after_us >= -4_000) & (after_us < blank_ms[:, None].astype(int) * 1000)).any(axis=1)
+    near = (after_us >= -4_000) & (after_us < blank_ms[:, None].astype(int) * 1000)
+    by_rule = near.any(axis=1) & (blank_ms > 0)
     by_rule &= blank_ms > 0  # 0 switches blanking off, look-back included
     np.testing.assert_array_equal(blanked_samples(sample_us, edges_us, blank_ms, 4_000), by_rule)
 
