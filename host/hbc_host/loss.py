@@ -48,7 +48,7 @@ def boot_starts(stamps_us: IntArray, hello_places: IntArray, boot_n: IntArray) -
 
 def back_to_zero(starts: IntArray, seqs: Sequence[int]) -> IntArray:
     """Boot starts moved back to frame number 0 where the numbers run down to it: edges may come before Hello."""
-    moved = []
+    moved: list[int] = []
     for start in starts.tolist():
         first = start
         while first > 0 and seqs[first] > 0 and seqs[first - 1] == seqs[first] - 1:
