@@ -16,7 +16,7 @@ from hbc_host import __version__
 from hbc_host.analysis import Analysis, analyze_session
 from hbc_host.errors import HbcError
 from hbc_host.record import record
-from hbc_host.session import load_session
+from hbc_host.session import load_session, read_meta
 from hbc_host.session_model import Session, SessionMeta
 from hbc_host.trains import parse_protocol
 from hbc_host.transport import SerialTransport
@@ -29,6 +29,7 @@ MATCH_PATIENT_S = 0.05
 MATCH_RECORDING_S = 0.15  # annotators and detectors mark different flanks of one beat: the window of ANSI/AAMI EC57
 TRAIN_TAIL_S = 0.3  # after the last pulse the front end still settles
 EDGE_OF_WORLD_S = 1.0  # the detector reports a beat up to 0.3 s late, and power goes off at the end
+DEMO_TITLE = "demo, seed"
 VIRTUAL_HELLO_S = 600.0  # the clock is virtual and runs far ahead of whoever reads
 
 
@@ -119,18 +120,27 @@ def run_demo(
 
 
 def _make_room(out_dir: Path) -> Path:
+    """Remove an earlier demonstration, its report too, so that no page stands beside a recording it was not made from.
+
+    A recording of a person is never touched: only a session that says it is a demonstration goes.
+    """
     session_path = out_dir / "session"
     if session_path.exists():
-        if not (session_path / "session.json").exists():
-            raise HbcError(f"{session_path} is not an earlier demonstration; choose another --out folder")
+        try:
+            title = read_meta(session_path)[0].title
+        except HbcError:
+            title = ""
+        if not title.startswith(DEMO_TITLE):
+            raise HbcError(f"{session_path} is not an earlier demonstration; nothing was touched, choose another --out")
         shutil.rmtree(session_path)
+        (out_dir / "report.html").unlink(missing_ok=True)
     return session_path
 
 
 def _labels(scenario: Scenario, port: str) -> SessionMeta:
     return SessionMeta(
         created=datetime.now(UTC),
-        title=f"demo, seed {scenario.seed}",
+        title=f"{DEMO_TITLE} {scenario.seed}",
         protocol=scenario.pattern.name,
         sites=tuple(site.name for site in scenario.sites),
         intensities_pct=scenario.intensities_pct if scenario.sites else None,

@@ -203,6 +203,7 @@ def _power_up(folder: Path, flash: Path, options: RigOptions, seed: int) -> subp
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
+            start_new_session=True,  # Ctrl-C is for the host; the rig switches the box off itself
         )
 
 

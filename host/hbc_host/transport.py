@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import termios
+import time
 from typing import Any, Protocol
 
 import serial
@@ -51,11 +52,15 @@ class SerialTransport:
         ``/dev/ttyUSB0``, ``COM3``, a pty path, ``socket://host:port`` ...
     baud : int
         Bits per second; the box speaks 115200.
+    discard_s : float
+        Throw away what arrives this long after opening, seconds: the computer and the USB chip may hold bytes from
+        before, which would look like a hole at the start.
     """
 
-    def __init__(self, url: str, *, baud: int = BAUD) -> None:
+    def __init__(self, url: str, *, baud: int = BAUD, discard_s: float = 0.0) -> None:
         self.url = url
         self.baud = baud
+        self.discard_s = discard_s
         self._serial: Any = None
 
     def open(self) -> None:
@@ -79,6 +84,9 @@ class SerialTransport:
             raise TransportError(self._why_not_opened(error)) from error
         self._serial = port
         self._release_lines()
+        until_s = time.monotonic() + self.discard_s
+        while time.monotonic() < until_s:
+            self.read()
 
     def _release_lines(self) -> None:
         """RTS first, then DTR: this order never passes through the reset state (DTR low, RTS high)."""

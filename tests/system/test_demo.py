@@ -84,3 +84,15 @@ def test_real_ecg_passes_through_front_end_adc_firmware_and_wire(hbc: str, tmp_p
     assert result["beat_se"] >= 0.99
     assert result["beat_ppv"] >= 0.98
     assert result["frames_lost_n"] == 0
+
+
+def test_a_demo_never_replaces_the_recording_of_a_person(hbc: str, tmp_path: Path) -> None:
+    session = tmp_path / "session"
+    session.mkdir()
+    (session / "wire.hbclog").write_bytes(b"precious")
+    (session / "session.json").write_text("{}")
+    done = subprocess.run([hbc, "demo", "--out", str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "not an earlier demonstration" in done.stderr
+    assert (session / "wire.hbclog").read_bytes() == b"precious"

@@ -144,5 +144,15 @@ def test_opening_never_passes_through_the_reset_state(monkeypatch: pytest.Monkey
     assert seen[-1] == (False, False)
 
 
+def test_bytes_from_before_the_opening_can_be_left_out() -> None:
+    with pty_box() as box:
+        box.send(b"from the day before yesterday")
+        port = SerialTransport(box.path, discard_s=0.1)
+        port.open()
+        box.send(b"now")
+        assert port.read() == b"now"
+        port.close()
+
+
 def test_port_names_are_sorted_text() -> None:
     assert port_names() == sorted(port_names())

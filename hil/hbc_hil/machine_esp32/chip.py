@@ -44,7 +44,7 @@ class Chip:
         self.world = world.World(config["world"])
         self.at_power_off = []
         self.paced_polls = ()
-        self._origin_us = wall.ticks_us()
+        self._origin_us = None  # wall clock at virtual time 0, set at the first sleep: importing takes wall time only
         vtime.wake[0] = self.catch_up
         self.catch_up()
 
@@ -58,6 +58,8 @@ class Chip:
             self._pace()
 
     def _pace(self):
+        if self._origin_us is None:
+            self._origin_us = wall.ticks_us() - now() // 1000
         while True:
             ahead_us = now() // 1000 - wall.ticks_diff(wall.ticks_us(), self._origin_us)
             for poll in self.paced_polls:
