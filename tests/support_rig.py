@@ -76,10 +76,15 @@ def read_all(box: Rig) -> bytes:
     number = os.open(box.port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     until_s = time.monotonic() + WALL_LIMIT_S
     try:
-        while not box.finished:
+        finished = False
+        while True:
             assert time.monotonic() < until_s, "the rig does not come to an end"
-            if select.select([number], [], [], 0.02)[0]:
+            if select.select([number], [], [], 0.05)[0]:
                 data += os.read(number, 65536)
+            elif finished:  # and silent since then
+                break
+            else:
+                finished = box.finished
     finally:
         os.close(number)
     return bytes(data)

@@ -12,6 +12,9 @@ from micropython import const
 BAUD = const(115200)
 BYTES_PER_100_MS = const(BAUD // 100)
 TX_BUFFER_N = const(1024)
+# ESP-IDF's transmit ring never splits an item and adds a header to each, and an event to each write: some 32 bytes a
+# frame. A ring of just TX_BUFFER_N would block on a row of small frames that this account still has room for.
+TX_RING_N = const(2 * TX_BUFFER_N)
 
 
 class Port:
@@ -19,7 +22,7 @@ class Port:
 
     def __init__(self, tx_gpio, rx_gpio):
         micropython.kbd_intr(-1)  # 0x03 is data here
-        self._uart = UART(1, BAUD, tx=tx_gpio, rx=rx_gpio, txbuf=TX_BUFFER_N, rxbuf=512, timeout=0)
+        self._uart = UART(1, BAUD, tx=tx_gpio, rx=rx_gpio, txbuf=TX_RING_N, rxbuf=512, timeout=0)
         self._queued_n = 0
         self._drained_ticks = ticks_us()
 

@@ -84,7 +84,8 @@ def test_paced_what_does_not_fit_is_dropped_and_counted() -> None:
             blocks = [bytes([k]) * 100 for k in range(50)]
             for k, block in enumerate(blocks):
                 pipes.send(block)
-                wait_until(lambda n=min(1000, 100 * k + 100): host.in_waiting == n)
+                wanted_n = min(1000, 100 * k + 100)
+                wait_until(lambda n=wanted_n: host.in_waiting == n)
             wait_until(lambda: pipes.bridge.dropped_bytes_n == 4000)
             assert pipes.bridge.carried_bytes_n == 1000
             assert host.read(1000) == b"".join(blocks[:10]), "the oldest bytes are kept, in order"

@@ -112,11 +112,11 @@ def convert(units: int, noise: int, curve: ptr8) -> int:
 
 
 def _inl_lsb_q4(lsb):
-    """Deviation in sixteenths of a count: a slow wave of +-6 counts, sagging below the line above 2.6 V."""
+    """Deviation in sixteenths of a count: a slow wave of +-3 counts, sagging below the line above 2.6 V."""
     phase = lsb % 1365
     wave = phase if phase < 341 else 682 - phase if phase < 1023 else phase - 1365
     sag = max(0, lsb - 3226) * 40 // 869
-    return wave * 6 * 16 // 341 // 2 - min(sag, 60)
+    return wave * 3 * 16 // 341 - min(sag, 60)
 
 
 class UART:
