@@ -106,7 +106,7 @@ def run_demo(
     scenario = Scenario.demo(seed) if ecg == "patient" else Scenario.recording(seed, ecg)
     session_path = _make_room(out_dir)
     with rig(scenario, options) as box:
-        record(
+        summary = record(
             SerialTransport(box.port),
             session_path,
             meta=_labels(scenario, box.port),
@@ -114,6 +114,8 @@ def run_demo(
             clock=lambda: box.bridge.virtual_s,
             hello_timeout_s=VIRTUAL_HELLO_S,
         )
+        if summary.ended == "interrupted":
+            raise KeyboardInterrupt
     session = load_session(session_path)
     analysis = _analyse(session, scenario)
     return _result(box, scenario, session, analysis, began_s)

@@ -15,7 +15,7 @@ from hbc_host.beats import Beats
 from hbc_host.coupling import CouplingResult, RunFit, fit_run
 from hbc_host.errors import NoTrainsError, TooFewBeatsError
 from hbc_host.response import TrainResponse, mean_response
-from hbc_host.runs import RunInput, session_runs
+from hbc_host.runs import RunInput, protocol_notes, session_runs
 from hbc_host.steps import StepEffect, step_effects
 from hbc_host.trains import Protocol
 
@@ -92,7 +92,8 @@ def analyze_runs(
     fits = [_fit(run, protocol) for run in runs]
     p_holm = holm([fit.result.p_value for fit in fits])
     sites = tuple(_site_result(run, fit, p, protocol) for run, fit, p in zip(runs, fits, p_holm, strict=True))
-    return Analysis(title, source, protocol, sites, {**_beat_quality(fits), **(quality or {})}, tuple(notes))
+    all_notes = (*protocol_notes(runs, protocol), *notes)
+    return Analysis(title, source, protocol, sites, {**_beat_quality(fits), **(quality or {})}, all_notes)
 
 
 def _fit(run: RunInput, protocol: Protocol) -> RunFit:
@@ -159,7 +160,7 @@ def analyze_session(session: Session, *, protocol: Protocol, title: str | None =
         title=title or session.meta.title,
         source=str(session.path),
         quality=quality,
-        notes=(*session.notes, *notes),
+        notes=(*notes, *session.notes),
     )
 
 

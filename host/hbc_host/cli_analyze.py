@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hbc_host.cli_common import JsonOption, Output, command_line, progress
+from hbc_host.cli_common import (
+    JsonOption,
+    Output,
+    command_line,
+    progress,
+    refuse_overwriting,
+    refuse_shared,
+    refuse_twice,
+)
 from hbc_host.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,15 +56,20 @@ def analyze(
 
     Example: hbc analyze left.txt right.txt --protocol dash --rate-hz 130 --report result.html
     """
+    refuse_twice(paths)
+    refuse_overwriting(paths, {"--report": report, "--json": Path(json_target) if json_target else None})
     out = Output(json_target)
     from hbc_host.analysis import analyze_files
+    from hbc_host.sources import ignored_options
     from hbc_host.trains import parse_protocol
 
     chosen = parse_protocol(protocol)
     facts: dict[str, str] = {}
     with progress("analysing"):
-        if len(paths) == 1 and (paths[0] / "session.json").is_file():
+        if len(paths) == 1 and (paths[0] / "wire.hbclog").is_file():
             analysis, facts = analyze_folder(paths[0], protocol)
+            ignored = ignored_options(["session"], rate_hz, first_train_s)
+            analysis = replace(analysis, notes=(*analysis.notes, *ignored))
         else:
             analysis = analyze_files(
                 paths,
@@ -103,18 +117,22 @@ def report(
     if out_path is not None and len(sources) > 1 and not out_path.is_dir():
         raise InputError(f"{len(sources)} reports cannot share the file {out_path}; give an existing folder as --out")
     out = Output(None)
-    from hbc_host.report.results_json import read_document
+    from hbc_host.report.results_json import read_command, read_document
 
-    for source in sources:
-        target = _target(source, out_path)
+    targets = [_target(source, out_path) for source in sources]
+    refuse_shared(sources, targets)
+    for source, target in zip(sources, targets, strict=True):
         facts: dict[str, str] = {}
         with progress(f"analysing {source.name}"):
             if source.is_dir():
                 analysis, facts = analyze_folder(source, protocol)
+                drawn_from, command = (
+                    "",
+                    command_line("report", source, *_given("--protocol", protocol), "--out", target),
+                )
             else:
-                analysis = read_document(source)
-        command = command_line("report", source, *_given("--protocol", protocol), *_given("--out", target))
-        write(out, analysis, target, command=command, facts=facts)
+                analysis, drawn_from, command = read_document(source), source.name, read_command(source)
+        write(out, analysis, target, command=command, facts=facts, drawn_from=drawn_from)
 
 
 def detect(
@@ -129,6 +147,7 @@ def detect(
 
     Example: hbc detect ecg.txt --rate-hz 130 --csv beats.csv
     """
+    refuse_overwriting([file], {"--csv": csv, "--json": Path(json_target) if json_target else None})
     out = Output(json_target)
     from hbc_host.errors import TooFewBeatsError
     from hbc_host.sources import detect_beats
@@ -172,12 +191,14 @@ def show(out: Output, analysis: Analysis) -> None:
         out.say(f"note: {note}")
 
 
-def write(out: Output, analysis: Analysis, target: Path, *, command: str, facts: dict[str, str]) -> None:
+def write(
+    out: Output, analysis: Analysis, target: Path, *, command: str, facts: dict[str, str], drawn_from: str = ""
+) -> None:
     """Write the report and name it."""
     from hbc_host.report import write_report
 
     with progress("drawing"):
-        path = write_report(analysis, target, command=command, session_info=facts)
+        path = write_report(analysis, target, command=command, session_info=facts, drawn_from=drawn_from)
     out.say(f"report: {path}")
 
 
@@ -194,6 +215,7 @@ def session_facts(session: Session) -> dict[str, str]:
 def analyze_folder(folder: Path, protocol: str | None) -> tuple[Analysis, dict[str, str]]:
     """Analysis of a session, and the facts about it; reads the recording once."""
     from hbc_host.analysis import analyze_session
+    from hbc_host.runs import label_notes
     from hbc_host.session import load_session
     from hbc_host.trains import parse_protocol
 
@@ -201,7 +223,10 @@ def analyze_folder(folder: Path, protocol: str | None) -> tuple[Analysis, dict[s
     name = protocol or session.meta.protocol
     if not name:
         raise InputError(f"{folder} does not say its protocol; add --protocol, for example --protocol dash")
-    return analyze_session(session, protocol=parse_protocol(name)), session_facts(session)
+    chosen = parse_protocol(name)
+    analysis = analyze_session(session, protocol=chosen)
+    notes = (*label_notes(session.meta.protocol, chosen), *analysis.notes)
+    return replace(analysis, notes=notes), session_facts(session)
 
 
 def _given(option: str, value: object) -> list[str]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hbc_host.record import RecordSummary
     from hbc_host.session import Session, SessionMeta
 
+STALE_S = 0.25  # bytes that computer and USB chip held before this recording began
+
 
 def record(
     port: Annotated[str, typer.Option(metavar="PORT", help="Serial port of the box, such as /dev/ttyUSB0 or COM3.")],
@@ -50,7 +52,12 @@ def record(
     with terminate_as_interrupt(), live_status(f"waiting for the box on {port}") as status:
         live = Live(status)
         summary = run(
-            SerialTransport(port), out_dir, meta=meta, stop=live.stop_after(seconds), on_message=live.take, ping=True
+            SerialTransport(port, discard_s=STALE_S),
+            out_dir,
+            meta=meta,
+            stop=live.stop_after(seconds),
+            on_message=live.take,
+            ping=True,
         )
     _show_recording(out, summary)
     if summary.ended == "port_lost":
@@ -86,9 +93,11 @@ def replay(
         f"{again.duration_s:.1f} s, {again.frames_n} frames ({again.frames_lost_n} lost), "
         f"{again.beats_us.size} beats, {again.edges_tick.size} trigger edges"
     )
-    same = "the same as" if document["same"] else "NOT the same as"
-    out.say(f"result {document['replay_hash'][:16]}, {same} the recording's")
-    for note in again.notes:
+    same = "the same bytes give the same result" if document["same"] else "NOT the result of the recording"
+    out.say(f"result {document['replay_hash'][:16]}: {same}")
+    if document["damage"]:
+        out.say(f"the recording is damaged: {', '.join(document['damage'])}; the replay repeats this damage")
+    for note in live.notes:
         out.say(f"note: {note}")
     out.json(document)
     if verify and not document["same"]:
@@ -99,9 +108,11 @@ def replay(
 
 
 def _replay_document(live: Session, again: Session) -> dict[str, Any]:
+    from hbc_host.replay import recording_damage
     from hbc_host.session import session_hash
 
     document = {
+        "damage": recording_damage(live),
         "session": str(live.path),
         "duration_s": again.duration_s,
         "frames_n": again.frames_n,
@@ -151,11 +162,7 @@ def _meta(out_dir: Path, protocol: str, sites: str, intensities: str, port: str)
     from hbc_host.trains import parse_protocol
 
     parse_protocol(protocol)  # refuse nonsense before anybody is stimulated
-    try:
-        steps = tuple(float(step) for step in intensities.split(",") if step.strip())
-    except ValueError:
-        raise InputError(f"--intensities {intensities!r} are not numbers; write 22,24,26") from None
-    names = tuple(site.strip() for site in sites.split(",") if site.strip())
+    steps, names = _steps(intensities), _names(sites)
     return SessionMeta(
         created=datetime.now().astimezone(),
         title=out_dir.resolve().name,
@@ -167,13 +174,40 @@ def _meta(out_dir: Path, protocol: str, sites: str, intensities: str, port: str)
     )
 
 
+def _steps(text: str) -> tuple[float, ...]:
+    """Intensities in percent of the maximum stimulator output (%MSO); empty when none were given."""
+    try:
+        steps = tuple(float(step) for step in text.split(",")) if text else ()
+    except ValueError:
+        raise InputError(f"--intensities {text!r} are not numbers; write 22,24,26") from None
+    for step in steps:
+        if not 0.0 < step <= 100.0:
+            raise InputError(
+                f"--intensities: {step:g} %MSO (percent of stimulator output) is not above 0 and up to 100"
+            )
+    return steps
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",")) if text else ()
+    if not all(names):
+        raise InputError(f"--sites {text!r} holds an empty name; write 5CM-L,BF3-L")
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"--sites {text!r} holds {name} {names.count(name)} times; give each run its own name")
+    return names
+
+
 def _show_recording(out: Output, summary: RecordSummary) -> None:
     out.say(
         f"{summary.duration_s:.1f} s recorded: {summary.beats_n} beats, {summary.edges_n} trigger edges, "
         f"{summary.frames_n} frames ({summary.frames_lost_n} lost, {summary.frames_bad_n} damaged)"
     )
     out.say(f"session: {summary.path}")
-    out.say(f"next: hbc report {summary.path}")
+    if summary.edges_n:
+        out.say(f"next: hbc report {summary.path}")
+    else:
+        out.say("no trigger edges: nothing to analyse yet; check the trigger cable if trains were given")
     counts = ("bytes_n", "frames_n", "frames_lost_n", "frames_bad_n", "beats_n", "edges_n")
     names = ("ended", "reason", "duration_s", *counts)
     out.json({"session": str(summary.path), **{name: getattr(summary, name) for name in names}})

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 EXIT_INTERRUPTED = 130
 EXIT_USER_ERROR = 2
 EXIT_BUG = 70  # EX_SOFTWARE: our fault, not the user's
+RECORDING_NAMES = ("wire.hbclog", "session.json")
+WFDB_SUFFIXES = (".hea", ".dat", ".atr")
 
 JsonOption = Annotated[
     str | None,
@@ -43,21 +45,30 @@ class HbcGroup(TyperGroup):
             code = explain(fault)
         sys.exit(code if isinstance(code, int) else 0)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the command line; Ctrl-C must not become the parser's own silent end."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except KeyboardInterrupt as stop:
+            raise StoppedError("stopped by Ctrl-C") from stop
+
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command; Ctrl-C must not become the parser's own 'Aborted!'."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
-            raise _StoppedError from stop
+            raise StoppedError("stopped by Ctrl-C") from stop
 
 
-class _StoppedError(Exception):
-    """Ctrl-C, in a form that no layer between swallows."""
+class StoppedError(Exception):
+    """Ctrl-C, in a form that no layer between swallows; the text is the line that the user sees."""
 
 
 def explain(fault: BaseException) -> int:
     """Print one line for `fault` on standard error and return the exit code it deserves."""
-    if isinstance(fault, _StoppedError | KeyboardInterrupt | typer.Abort):
+    if isinstance(fault, StoppedError):
+        return _say(str(fault), EXIT_INTERRUPTED)
+    if isinstance(fault, KeyboardInterrupt | typer.Abort):
         return _say("stopped by Ctrl-C", EXIT_INTERRUPTED)
     if isinstance(fault, HbcError):
         return _say(f"error: {fault}", EXIT_USER_ERROR)
@@ -104,6 +115,7 @@ class Output:
         width = None if stream.isatty() else 140
         self.console: Console = Console(file=stream, width=width, highlight=False, soft_wrap=False)
         if json_target not in (None, "-"):
+            refuse_overwriting([], {"--json": Path(str(json_target))})
             _check_writable(Path(str(json_target)))
 
     def say(self, text: str) -> None:
@@ -129,6 +141,51 @@ def _check_writable(path: Path) -> None:
     # Before the work, not after half a minute of it.
     if path.is_dir() or not path.resolve().parent.is_dir():
         raise InputError(f"cannot write {path}: a folder, or in a folder that does not exist; choose another --json")
+
+
+def refuse_overwriting(inputs: Iterable[Path], outputs: Mapping[str, Path | None]) -> None:
+    """Raise InputError when writing `outputs`, named by their options, would cost an input, a recording or each other.
+
+    To be asked before the work. ``-`` is standard output for ``--json`` only; None is an output not wanted.
+    """
+    taken = {file: f"is the input {path}" for path in inputs for file in _files_of(path)}
+    for option, path in outputs.items():
+        if path is None or (option == "--json" and str(path) == "-"):
+            continue
+        if str(path) == "-":
+            raise InputError(f"{option} cannot write to standard output; give a file name instead of -")
+        place = path.resolve()
+        if place.name.lower() in RECORDING_NAMES:
+            raise InputError(f"{option} {path}: {place.name} is part of a recording; choose another {option}")
+        if place in taken:
+            raise InputError(f"{option} {path} {taken[place]}, which it would overwrite; choose another {option}")
+        taken[place] = f"is also what {option} writes"
+
+
+def refuse_twice(paths: list[Path]) -> None:
+    """The same recording twice would count as two sites in Holm's adjustment."""
+    seen: set[Path] = set()
+    for path in paths:
+        if path.resolve() in seen:
+            raise InputError(f"{path} is given twice; name each recording once")
+        seen.add(path.resolve())
+
+
+def refuse_shared(sources: list[Path], targets: list[Path]) -> None:
+    """No report may replace a source, or the report of another source."""
+    owner: dict[Path, Path] = {}
+    for source, target in zip(sources, targets, strict=True):
+        refuse_overwriting(sources, {"--out": target})
+        first = owner.setdefault(target.resolve(), source)
+        if first is not source:
+            raise InputError(f"{first} and {source} would share the report {target}; give each its own --out")
+
+
+def _files_of(path: Path) -> set[Path]:
+    """The files behind an input: a WFDB record is named without its suffix, or by one of its files."""
+    if not path.with_suffix(".hea").is_file():
+        return {path.resolve()}
+    return {path.resolve(), *(path.with_suffix(suffix).resolve() for suffix in WFDB_SUFFIXES)}
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from hbc_host.cli_common import JsonOption, Output, command_line, progress
+from hbc_host.cli_common import JsonOption, Output, StoppedError, command_line, progress, refuse_overwriting
 from hbc_host.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,11 +47,12 @@ def demo(
 
     Example: hbc demo
     """
+    refuse_overwriting([], {"--out": out_dir / "report.html", "--json": Path(json_target) if json_target else None})
     out = Output(json_target)
     with _plain_errors():
         from hbc_hil.demo import run_demo
 
-        with progress("measuring a simulated patient") as done:
+        with _stopped_demo(out_dir / "session"), progress("measuring a simulated patient") as done:
             result = run_demo(seed, out_dir, ecg=ecg, on_progress=done)
     _show_demo(out, result, ecg)
     if result.analysis.sites:
@@ -95,13 +96,21 @@ def sim(
         with _until_told(), rig(replace(scenario, duration_s=duration_s), RigOptions(paced=True)) as box:
             out.say(f"port: {box.port}")
             out.say(f"in a second window: hbc record --port {box.port} --out my-session")
+            first_s = min((train.onset_s for train in box.world.truth.trains), default=None)
+            out.say(_first_train(first_s, minutes))
             out.say("Ctrl-C switches the box off")
-            out.json({"port": box.port, "seed": seed, "duration_s": duration_s})
+            out.json({"port": box.port, "seed": seed, "duration_s": duration_s, "first_train_s": first_s})
             # By the wall clock too: bytes that nobody reads keep the box from being finished.
             until_s = time.monotonic() + duration_s + SIM_GRACE_S
             while not box.finished and time.monotonic() < until_s:
                 time.sleep(0.1)
     out.say("the simulated box is off")
+
+
+def _first_train(first_s: float | None, minutes: float) -> str:
+    if first_s is None:
+        return f"no pulse train comes within these {minutes:g} minutes"
+    return f"the first pulse train comes {first_s:.0f} s after switching on; before that the patient rests"
 
 
 def demo_document(result: DemoResult) -> dict[str, Any]:
@@ -156,6 +165,35 @@ def _edge_facts(result: DemoResult) -> list[tuple[str, str]]:
         ("edge to edge, worst error", f"{words.number(result.edge_interval_max_ns, 1)} ns (limit 25)"),
         ("edge to sample clock, worst", f"{words.number(result.edge_clock_max_us, 2)} µs ({bracket})"),
     ]
+
+
+@contextmanager
+def _stopped_demo(session: Path) -> Iterator[None]:
+    """Ctrl-C ends the demonstration with one line that says where the unfinished recording is.
+
+    Recording ends in good order when it is interrupted, and what follows would go on with half a session, or fail.
+    """
+    began_s = time.time()
+    told = False
+
+    def stop(*_: object) -> NoReturn:
+        nonlocal told
+        told = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    except BaseException:
+        if not told:
+            raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if told:
+        labels = session / "session.json"  # an earlier demonstration may stand there still
+        kept = labels.exists() and labels.stat().st_mtime >= began_s - 1.0
+        what = f"the unfinished recording stays in {session}" if kept else "nothing was recorded"
+        raise StoppedError(f"stopped by Ctrl-C; {what}")
 
 
 @contextmanager

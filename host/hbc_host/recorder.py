@@ -138,6 +138,12 @@ class Log:
     truncated: bool
 
 
+def session_hint(folder: Path) -> str:
+    """Words that lead from a folder without a recording to the one inside it; empty when there is none."""
+    inside = sorted(log.parent for log in folder.glob(f"*/{LOG_NAME}"))
+    return f"; there is a recording in {inside[0]}, give that" if inside else ""
+
+
 def read_log(path: Path) -> Log:
     """Chunks of a log, in order, past any damage.
 
@@ -150,7 +156,8 @@ def read_log(path: Path) -> Log:
         data = path.read_bytes()
     except OSError as error:
         reason = os.strerror(error.errno or 0)
-        raise SessionError(f"cannot read {path} ({reason}); give the folder that `hbc record --out` wrote") from error
+        next_step = session_hint(path.parent) or "; give the folder that `hbc record --out` wrote"
+        raise SessionError(f"cannot read {path} ({reason}){next_step}") from error
     if len(data) <= FILE_HEADER.size:
         raise SessionError(f"{path} has {len(data)} bytes and holds no data; the recording ended before it began")
     magic, version = FILE_HEADER.unpack_from(data)

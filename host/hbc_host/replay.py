@@ -13,6 +13,7 @@ from hbc_host.errors import TransportError
 from hbc_host.record import record
 from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, read_log
 from hbc_host.session import load_session, session_hash
+from hbc_host.session_model import Session
 from hbc_host.transport import READ_WAIT_S
 
 
@@ -93,6 +94,21 @@ class ReplayTransport:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+def recording_damage(session: Session) -> tuple[str, ...]:
+    """What is damaged or missing in a recording, in plain words; a replay repeats all of it and cannot show it."""
+    log = read_log(session.path / LOG_NAME)
+    counts = (
+        (log.damaged_n, "damaged places in the log"),
+        (session.frames_lost_n, "frames missing"),
+        (session.frames_bad_n, "frames damaged"),
+        (session.beats_lost_n, "beats lost"),
+        (session.edges_lost_n, "trigger edges lost"),
+        (session.samples_lost_n, "samples lost"),
+    )
+    cut_off = ("the end of the log is cut off",) if log.truncated else ()
+    return (*cut_off, *(f"{count_n} {what}" for count_n, what in counts if count_n))
 
 
 @dataclass(frozen=True)

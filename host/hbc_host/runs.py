@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from hbc_host.errors import NoTrainsError
-from hbc_host.trains import Protocol, Train, find_runs, find_trains
+from hbc_host.errors import InputError, NoTrainsError
+from hbc_host.trains import Protocol, Train, find_runs, find_trains, median_train_s, parse_protocol
 
 if TYPE_CHECKING:
     from hbc_host.session import Session
@@ -19,11 +20,16 @@ FloatArray = npt.NDArray[np.float64]
 
 #: After a run the heart is given this long to settle before its rhythm counts as rest.
 SETTLE_S = 10.0
+#: Recorded trains may differ from the protocol by this share before the protocol is doubted.
+TIMING_TOLERANCE = 0.2
 
 
 @dataclass(frozen=True)
 class RunInput:
-    """One recording at one site; all times in seconds of one clock. ``rest_s`` None = all beats from ``start_s``."""
+    """One recording at one site; all times in seconds of one clock. ``rest_s`` None = all beats from ``start_s``.
+
+    ``measured_train_s`` is how long the recorded trains last, nan when only their onsets are known.
+    """
 
     site: str
     beats_s: FloatArray
@@ -35,6 +41,7 @@ class RunInput:
     gaps_s: tuple[tuple[float, float], ...] = ()
     start_uncertainty_s: float = 0.0
     intensities_pct: FloatArray | None = None
+    measured_train_s: float = math.nan
 
 
 def _intensities_of(intensities_pct: Sequence[float] | None, trains_n: int) -> FloatArray | None:
@@ -89,4 +96,35 @@ def _run_of(
         min(session.end_s, float(onsets_s[-1]) + protocol.cycle_s),
         gaps_s=session.gaps_s,
         intensities_pct=intensities,
+        measured_train_s=median_train_s(group),
     )
+
+
+def protocol_notes(runs: Sequence[RunInput], protocol: Protocol) -> list[str]:
+    """A note when the recorded trains are not those of `protocol` by more than :data:`TIMING_TOLERANCE`."""
+    train_s = _median([run.measured_train_s for run in runs])
+    cycle_s = _median([cycle for run in runs for cycle in np.diff(run.onsets_s)])
+    found = ((train_s, protocol.train_s), (cycle_s, protocol.cycle_s))
+    if not any(abs(measured_s - said_s) > TIMING_TOLERANCE * said_s for measured_s, said_s in found):
+        return []
+    last = f"last {train_s:.1f} s" if np.isfinite(train_s) else ""
+    every = f"come every {cycle_s:.1f} s" if np.isfinite(cycle_s) else ""
+    measured = " and ".join(part for part in (last, every) if part)
+    said = f"{protocol.train_s:g} s every {protocol.cycle_s:g} s"
+    return [f"trains {measured}, protocol {protocol.name} says {said}: wrong --protocol?"]
+
+
+def label_notes(label: str, protocol: Protocol) -> list[str]:
+    """A note when a recording was labelled with a protocol of other timing; without a label there is none."""
+    try:
+        planned = parse_protocol(label)
+    except InputError:
+        return []
+    if (planned.train_s, planned.pause_s) == (protocol.train_s, protocol.pause_s):
+        return []
+    return [f"recorded as protocol {label}, analysed as {protocol.name}: wrong --protocol?"]
+
+
+def _median(values: Sequence[float]) -> float:
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.median(known)) if known else math.nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from hbc_host.errors import SessionError, VersionMismatchError
 from hbc_host.loss import IntArray
 from hbc_host.protocol import Frames, StreamDecoder, check_version, is_a, new_deframer
 from hbc_host.recorder import FROM_BOX, LOG_NAME, TO_BOX, Log, read_log
-from hbc_host.session_model import Session, SessionMeta, session_hash
+from hbc_host.session_model import META_VERSION, Session, SessionMeta, session_hash
 
 __all__ = ["META_NAME", "Session", "SessionMeta", "decode_log", "load_session", "read_meta", "session_hash"]
 
@@ -53,17 +54,22 @@ def load_session(path: Path | str) -> Session:
 def read_meta(folder: Path) -> tuple[SessionMeta, tuple[str, ...]]:
     """The labels of a recording; when they are damaged, plain ones and a note, for the bytes are worth more."""
     try:
-        return SessionMeta.from_json((folder / META_NAME).read_text("utf-8")), ()
+        text = (folder / META_NAME).read_text("utf-8")
+        meta, version = SessionMeta.from_json(text), json.loads(text).get("format")
     except (OSError, ValueError, KeyError, TypeError) as error:
         created = datetime.fromtimestamp(os.path.getmtime(folder / LOG_NAME), UTC)
-        note = f"{META_NAME} cannot be read ({type(error).__name__}): title, protocol and sites are unknown"
-        return SessionMeta(created, folder.name, "", (), None, "", ""), (note,)
+        why = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({type(error).__name__})"
+        note = f"{META_NAME} {why}: title, protocol and sites are unknown"
+        return SessionMeta(created, folder.resolve().name, "", (), None, "", ""), (note,)
+    if version == META_VERSION:
+        return meta, ()
+    return meta, (f"{META_NAME} has format {version}, this program knows {META_VERSION}: check title and sites",)
 
 
 def decode_log(log: Log, path: Path, meta: SessionMeta, notes: tuple[str, ...] = ()) -> Session:
     """All results of a log. Raises SessionError or VersionMismatchError when no box of ours speaks in it."""
     stream = _frames_of(log)
-    starts, hellos = _boots(stream)
+    starts, hellos = _boots(stream, path / LOG_NAME)
     ends = np.append(starts[1:], len(stream.payloads))
     longest = int(np.argmax(ends - starts))
     begin, end = int(starts[longest]), int(ends[longest])
@@ -112,7 +118,7 @@ def _frames_of(log: Log) -> _Stream:
     return _Stream(payloads, arrived_s, deframer.bad_n + foreign_n, bytes_n, reflashed)
 
 
-def _boots(stream: _Stream) -> tuple[IntArray, list[tuple[int, Any]]]:
+def _boots(stream: _Stream, path: Path) -> tuple[IntArray, list[tuple[int, Any]]]:
     """First frame of each boot, and the Hellos as (place, message)."""
     hellos: list[tuple[int, Any]] = []
     seen: dict[bytes, Any] = {}  # Hello comes every second and hardly ever changes
@@ -126,8 +132,9 @@ def _boots(stream: _Stream) -> tuple[IntArray, list[tuple[int, Any]]]:
             hellos.append((place, seen[body]))
     if not hellos:
         raise SessionError(
-            f"{stream.bytes_n} bytes with {len(stream.payloads)} good and {stream.bad_n} bad frames, but no box "
-            f"introduced itself; record again and keep the box connected for more than a second"
+            f"{path}: {stream.bytes_n} bytes from the box with {len(stream.payloads)} good and {stream.bad_n} bad "
+            f"frames, at least one good Hello is expected but no box introduced itself; record again and keep the "
+            f"box connected for more than a second"
         )
     frames = Frames(stream.payloads)
     stamps_us = report_stamps(frames)
@@ -218,7 +225,11 @@ def _notes(log: Log, stream: _Stream, starts: IntArray, longest: int, boot: Boot
     if log.truncated:
         notes.append("the last chunk of the log is incomplete: the recording was cut off")
     if log.damaged_n:
-        notes.append(f"{log.damaged_n} damaged places in the log ({log.damaged_bytes_n} bytes) were skipped over")
+        lost_n = boot.counter.lost_n
+        notes.append(
+            f"{log.damaged_n} damaged places in the log; what could be read in them is used, and "
+            f"{lost_n} of {len(boot.frames.payloads) + lost_n} frames of the recording are missing"
+        )
     if stream.reflashed:
         notes.append("the box came back with another wire version; what it sent from then on is left out")
     if len(starts) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hbc_host.analysis import BEATS_MIN_N, Analysis, RunInput, analyze_runs, ana
 from hbc_host.errors import InputError, NoTrainsError, TooFewBeatsError
 from hbc_host.io import sniff
 from hbc_host.io.ecg_text import EcgRecording, read_ecg_text
-from hbc_host.io.events_csv import assign_roles, read_events_csv
+from hbc_host.io.events_csv import assign_roles, check_beat_unit, named_as_events, read_events_csv
 from hbc_host.io.wfdb_record import read_wfdb
 from hbc_host.trains import Protocol, find_runs, find_trains, nominal_onsets
 
@@ -69,6 +70,12 @@ def ecg_run(ecg: EcgRecording, protocol: Protocol, first_train_s: float | None, 
 def event_runs(beats_path: Path, triggers_path: Path, protocol: Protocol) -> list[RunInput]:
     """Runs of a beat CSV and a trigger CSV on one clock."""
     beats_s, edges_s = read_events_csv(beats_path), read_events_csv(triggers_path)
+    check_beat_unit(beats_path, beats_s)
+    if edges_s[0] > beats_s[-1]:
+        raise InputError(
+            f"{triggers_path}: the first trigger at {edges_s[0]:g} s comes after the last beat at {beats_s[-1]:g} s; "
+            "give both in seconds of one clock"
+        )
     if beats_s.size < BEATS_MIN_N:
         raise TooFewBeatsError(f"{beats_path}: {beats_s.size} beats, at least {BEATS_MIN_N} are needed; check the file")
     groups = find_runs(find_trains(edges_s))
@@ -102,8 +109,10 @@ def analyze_paths(
             raise InputError(f"{len(paths)} paths of which one is a session; analyse a session directory alone")
         from hbc_host.session import load_session
 
-        return analyze_session(load_session(paths[0]), protocol=protocol)
-    notes: list[str] = []
+        analysis = analyze_session(load_session(paths[0]), protocol=protocol)
+        return replace(analysis, notes=(*analysis.notes, *ignored_options(kinds, rate_hz, first_train_s)))
+    kinds = _events_by_name(paths, kinds, rate_hz)
+    notes = ignored_options(kinds, rate_hz, first_train_s)
     runs = _runs_of_events([path for path, kind in zip(paths, kinds, strict=True) if kind == sniff.EVENTS], protocol)
     for path, kind in zip(paths, kinds, strict=True):
         if kind != sniff.EVENTS:
@@ -117,7 +126,37 @@ def analyze_paths(
     )
 
 
+def ignored_options(kinds: Sequence[str], rate_hz: float | None, first_train_s: float | None) -> list[str]:
+    """Notes on options that were given but say nothing about inputs of these kinds."""
+    notes = []
+    if rate_hz is not None and sniff.ECG_TEXT not in kinds:
+        why = "only ECG text needs it; the recording names its own rate or holds times"
+        notes.append(f"--rate-hz {rate_hz:g} was ignored: {why}")
+    if first_train_s is not None and not {sniff.ECG_TEXT, sniff.WFDB} & set(kinds):
+        notes.append(f"--first-train-s {first_train_s:g} was ignored: recorded triggers tell when the trains start")
+    return notes
+
+
+def _events_by_name(paths: Sequence[Path], kinds: list[str], rate_hz: float | None) -> list[str]:
+    """Kinds of the inputs, where unsorted times beside good ones are times, too: their reader says what is wrong."""
+    lone = kinds.count(sniff.EVENTS) % 2 == 1
+    return [
+        sniff.EVENTS
+        if kind == sniff.ECG_TEXT
+        and ((lone and (named_as_events(path) or rate_hz is None)) or _is_bad_csv(path, rate_hz))
+        else kind
+        for path, kind in zip(paths, kinds, strict=True)
+    ]
+
+
+def _is_bad_csv(path: Path, rate_hz: float | None) -> bool:
+    """True for a file of times by its name, when no sampling rate says that it is an ECG."""
+    return rate_hz is None and path.suffix.lower() == ".csv" and named_as_events(path)
+
+
 def _runs_of_events(paths: Sequence[Path], protocol: Protocol) -> list[RunInput]:
+    for path in paths:
+        read_events_csv(path)  # what is wrong inside a file comes before what is wrong with their number
     if len(paths) % 2:
         raise InputError(
             f"{paths[-1]}: {len(paths)} file(s) of event times; beats and triggers come in pairs, give both CSV files"

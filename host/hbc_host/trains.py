@@ -117,6 +117,17 @@ def find_trains(edges_s: npt.ArrayLike, *, gap_s: float = TRAIN_GAP_S) -> list[T
     ]
 
 
+def median_train_s(trains: Sequence[Train]) -> float:
+    """How long these trains last, seconds: the median, each from its first pulse to one interval after its last.
+
+    nan when no train has two pulses.
+    """
+    lengths_s = [
+        (train.end_s - train.onset_s) * train.pulses_n / (train.pulses_n - 1) for train in trains if train.pulses_n > 1
+    ]
+    return float(np.median(lengths_s)) if lengths_s else float("nan")
+
+
 def find_runs(trains: Sequence[Train], *, pause_s: float = RUN_PAUSE_S) -> list[list[Train]]:
     """Group trains into runs (one recording at one site); a pause of ``pause_s`` or more separates two runs."""
     runs: list[list[Train]] = []

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hbc_host import __version__
+from hbc_host import __version__, runs
 from hbc_host.cli import app
+from hbc_host.report import words
+from hbc_host.trains import PROTOCOLS, Train, parse_protocol
 from typer.testing import CliRunner
 
 COMMANDS = ("demo", "sim", "record", "replay", "analyze", "detect", "report", "doctor", "version")
@@ -114,7 +116,7 @@ def test_json_on_standard_output_is_nothing_but_json(beats_and_triggers: tuple[P
     assert "verdict" in result.stderr
 
 
-def test_a_report_made_from_json_equals_the_first_but_for_its_command(
+def test_a_report_made_from_json_names_the_command_that_computed_it(
     beats_and_triggers: tuple[Path, Path], tmp_path: Path
 ) -> None:
     target = tmp_path / "again.json"
@@ -123,7 +125,41 @@ def test_a_report_made_from_json_equals_the_first_but_for_its_command(
     assert result.exit_code == 0, result.output
     text = (tmp_path / "again.html").read_text(encoding="utf-8")
     assert "Coupled at" in text
-    assert f"hbc report {target} --out {tmp_path / 'again.html'}" in text
+    beats, triggers = beats_and_triggers
+    assert f"<pre>hbc analyze {beats} {triggers} --protocol dash</pre>" in text
+    assert "drawn again" in text
+    assert "saved result again.json" in text
+    assert "hbc report" not in text
+
+
+def test_a_wrong_protocol_is_said_first(beats_and_triggers: tuple[Path, Path], tmp_path: Path) -> None:
+    target = tmp_path / "r.json"
+    for protocol, doubted in (("itbs", True), ("dash", False)):
+        assert run("analyze", *beats_and_triggers, "--protocol", protocol, "--json", target).exit_code == 0
+        notes = json.loads(target.read_text(encoding="utf-8"))["notes"]
+        said = "trains come every 16.0 s, protocol itbs says 2 s every 10 s: wrong --protocol?"
+        assert (said in notes[:1]) is doubted
+
+
+def test_the_length_of_recorded_trains_and_the_label_of_a_session_doubt_the_protocol_too() -> None:
+    onsets_s = np.array([0.0, 16.0, 32.0])
+    trains = [Train(float(t), float(t) + 4.9, 50) for t in onsets_s]
+    length_s = runs.median_train_s(trains)
+    assert length_s == pytest.approx(5.0)
+    recorded = runs.RunInput("A", onsets_s, onsets_s, 2.0, 0.0, 48.0, measured_train_s=length_s)
+    assert runs.protocol_notes([recorded], PROTOCOLS["dash"]) == []
+    assert runs.protocol_notes([recorded], PROTOCOLS["itbs"]) == [
+        "trains last 5.0 s and come every 16.0 s, protocol itbs says 2 s every 10 s: wrong --protocol?"
+    ]
+    assert runs.protocol_notes([recorded], parse_protocol("2/14"))
+    assert runs.label_notes("dash", PROTOCOLS["itbs"]) == [
+        "recorded as protocol dash, analysed as itbs: wrong --protocol?"
+    ]
+    assert runs.label_notes("", PROTOCOLS["dash"]) == runs.label_notes("5/11", PROTOCOLS["dash"]) == []
+
+
+def test_a_p_value_reads_alike_in_the_table_and_in_the_notes() -> None:
+    assert words.p_value(0.845) == f"{0.845:.3f}" == "0.845"
 
 
 def test_several_reports_go_into_a_folder(beats_and_triggers: tuple[Path, Path], tmp_path: Path) -> None:

@@ -182,6 +182,22 @@ def test_no_train_in_the_recording_says_so(tmp_path: Path) -> None:
         (["version", "--loud"], "No such option"),
         (["analyze", "x.txt", "--protocol", "waltz"], "protocol 'waltz' is unknown"),
         (["record", "--port", "x", "--out", "y", "--intensities", "20,lots"], "are not numbers; write 22,24,26"),
+        (["record", "--port", "x", "--out", "y", "--intensities", "20,-3"], "-3 %MSO (percent of stimulator output)"),
+        (["record", "--port", "x", "--out", "y", "--intensities", "20,101"], "101 %MSO"),
+        (["record", "--port", "x", "--out", "y", "--intensities", "nan"], "nan %MSO"),
+        (["record", "--port", "x", "--out", "y", "--sites", "A,,B"], "empty name"),
+        (["record", "--port", "x", "--out", "y", "--sites", "A,B, A"], "holds A 2 times"),
+        (["analyze", "x.txt", "y.txt", "./x.txt", "--protocol", "dash"], "x.txt is given twice"),
+        (["analyze", "x.txt", "--protocol", "dash", "--report", "-"], "--report cannot write to standard output"),
+        (["detect", "x.txt", "--csv", "-"], "--csv cannot write to standard output"),
+        (["detect", "x.txt", "--csv", "./x.txt"], "is the input x.txt, which it would overwrite"),
+        (["detect", "x.txt", "--csv", "y", "--json", "y"], "is also what --csv writes"),
+        (["analyze", "x.txt", "--protocol", "dash", "--report", "y", "--json", "./y"], "is also what --report writes"),
+        (["analyze", "S", "--protocol", "dash", "--json", "S/wire.hbclog"], "part of a recording"),
+        (["report", "S", "--out", "S/session.json"], "part of a recording"),
+        (["report", "x.json", "--out", "x.json"], "is the input x.json"),
+        (["report", "a/x.json", "b/x.json", "--out", "."], "would share the report x.html"),
+        (["replay", "S", "--json", "S/wire.hbclog"], "part of a recording"),
         (["record", "--port", "x", "--out", "y", "--protocol", "0/0"], "check ON/OFF"),
         (["analyze", "no/such/file.txt", "--protocol", "dash"], "no such file"),
         (["replay", "no/such/session"], "no recording at"),
@@ -216,6 +232,25 @@ def test_ctrl_c_ends_with_130_and_a_plain_word(tmp_path: Path) -> None:
         finally:
             child.kill()
     assert (child.returncode, stderr) == (130, "stopped by Ctrl-C\n")
+
+
+@pytest.mark.parametrize("module", ["typer", "hbc_host.cli_common", "numpy"])
+def test_ctrl_c_while_modules_load_is_one_line_too(module: str) -> None:
+    code = f"""if True:
+        import os, signal, sys
+        class CtrlC:
+            def find_spec(self, name, *_):
+                if name == {module!r}:
+                    sys.meta_path.remove(self)
+                    os.kill(os.getpid(), signal.SIGINT)
+        sys.meta_path.insert(0, CtrlC())
+        sys.argv = ["hbc", "analyze", "no/such/file", "--protocol", "dash"]
+        from hbc_host.cli_entry import main
+        main()"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped by Ctrl-C\n")
 
 
 def _wait_until_open(pid: int, port: str) -> None:

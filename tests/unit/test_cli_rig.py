@@ -46,6 +46,8 @@ def simulated(micropython: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     try:
         first = child.stdout.readline()
         assert first.startswith("port: "), first
+        child.stdout.readline()
+        assert child.stdout.readline() == "no pulse train comes within these 2 minutes\n"
         yield child, first.removeprefix("port: ").strip()
     finally:
         child.terminate()  # not kill: it has a child and a temporary folder of its own to clear away
@@ -62,6 +64,7 @@ def test_record_replay_and_switching_off(simulated: tuple[subprocess.Popen[str],
     assert recorded["ended"] == "stopped"
     assert recorded["frames_lost_n"] == recorded["frames_bad_n"] == 0
     assert recorded["beats_n"] > 0
+    assert recorded["edges_n"] == 0
     replayed = json_of("replay", session, "--verify")
     assert replayed["same"] is True
     assert replayed["frames_n"] == recorded["frames_n"]
@@ -97,6 +100,8 @@ def test_pulling_the_cable_keeps_what_was_recorded(
     assert "disappeared; check the cable" in stderr
     assert stderr.count("\n") == 1
     assert f"session: {session}" in stdout
+    assert "no trigger edges: nothing to analyse yet" in stdout
+    assert "hbc report" not in stdout
     assert json_of("replay", str(session))["frames_n"] > 0
 
 
@@ -187,6 +192,26 @@ def test_a_played_recording_has_no_sites_and_no_report(tmp_path: Path, monkeypat
     assert json.loads((tmp_path / "d.json").read_text())["edge_interval_max_ns"] is None
     assert "against marks made by hand" in result.stdout
     assert not (tmp_path / "report.html").exists()
+
+
+def test_sim_says_when_the_first_train_comes() -> None:
+    assert cli_rig._first_train(196.02, 60.0).startswith("the first pulse train comes 196 s after switching on")
+
+
+def test_ctrl_c_in_the_demo_says_where_the_unfinished_recording_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        fake_result(tmp_path, sites=False)
+        try:  # as the recorder does: it ends in good order, and what follows fails for want of the rest
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            raise KeyError("interpreter") from None
+
+    monkeypatch.setattr(demo, "run_demo", interrupted)
+    result = CliRunner().invoke(app, ["demo", "--out", str(tmp_path)])
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr == f"stopped by Ctrl-C; the unfinished recording stays in {tmp_path / 'session'}\n"
 
 
 def test_a_fault_that_is_not_the_simulators_own_is_not_dressed_up_as_one() -> None:

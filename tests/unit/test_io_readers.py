@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hbc_host.analysis import analyze_files
 from hbc_host.errors import InputError
 from hbc_host.io.ecg_text import read_ecg_text
 from hbc_host.io.events_csv import assign_roles, read_events_csv
 from hbc_host.io.sniff import ECG_TEXT, EVENTS, SESSION, WFDB, sniff
 from hbc_host.io.wfdb_record import quiet_wfdb, read_wfdb
+from hbc_host.sources import ignored_options
+from hbc_host.trains import PROTOCOLS
 
 
 def wave(count: int = 3000) -> np.ndarray:
@@ -104,8 +107,69 @@ def test_event_times_are_the_first_column(tmp_path: Path, text: str) -> None:
 def test_event_times_that_go_back_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "beats.csv"
     path.write_text("1\n3\n2\n")
-    with pytest.raises(InputError, match=r"value 3 \(2 s\) does not come after value 2"):
+    with pytest.raises(InputError, match=r"line 3 \(2 s\) does not come after the time before it \(3 s\)"):
         read_events_csv(path)
+
+
+RR_S = 0.8 + 0.1 * np.sin(np.arange(40))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("beat_s\n\n1\n3\n3\n", r"line 5 \(3 s\) repeats"),
+        ("-1\n3\n4\n", "line 1 is -1 s, before 0"),
+        ("beat_s\n0,812\n1,634\n2,401\n", "line 2 is '0,812', a decimal comma"),
+        ("\n".join(f"{rr_s:.3f}" for rr_s in RR_S), "look like RR intervals"),
+        ("\n".join(f"{1000 * rr_s:.0f}" for rr_s in RR_S), "look like RR intervals"),
+        ("\n".join(f"{1000 * at_s:.0f}" for at_s in np.cumsum(RR_S)), "times look like milliseconds; seconds are"),
+        ("\n".join(f"{at_s / 60:.5f}" for at_s in np.cumsum(RR_S)), "times look like minutes"),
+    ],
+)
+def test_bad_beat_times_are_blamed_on_their_file(tmp_path: Path, text: str, words: str) -> None:
+    beats, triggers = tmp_path / "beats.csv", write_values(tmp_path / "triggers.csv", np.arange(10.0, 20.0, 0.1))
+    beats.write_text(text)
+    with pytest.raises(InputError, match=words) as caught:
+        analyze_files([beats, triggers], protocol=PROTOCOLS["dash"])
+    assert str(caught.value).startswith(f"{beats}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{t:.3f},{v:.3f},7", "3 columns"),
+        ("{v:.3f} {v:.3f}", "2 columns"),
+        ("{v:.3f};x", "2 columns"),
+        ("{comma}", "decimal comma"),
+    ],
+)
+def test_columns_and_decimal_commas_are_no_ecg(tmp_path: Path, line: str, words: str) -> None:
+    path = tmp_path / "ecg.csv"
+    rows = [line.format(t=n / 130, v=v, comma=f"{v:.3f}".replace(".", ",")) for n, v in enumerate(wave())]
+    path.write_text("\n".join(rows))
+    with pytest.raises(InputError, match=words):
+        read_ecg_text(path, 130.0)
+    with pytest.raises(InputError, match=words):  # a first column of sample times is not taken for beats
+        analyze_files([path], protocol=PROTOCOLS["dash"])
+
+
+def test_a_folder_is_a_session_by_its_log_and_one_level_too_high_is_said(tmp_path: Path) -> None:
+    inside = tmp_path / "demo" / "session"
+    inside.mkdir(parents=True)
+    (inside / "wire.hbclog").write_bytes(b"")
+    assert sniff(inside) == SESSION
+    with pytest.raises(InputError, match=r"there is a recording in .*demo.session, give that"):
+        sniff(tmp_path / "demo")
+
+
+def test_options_that_say_nothing_are_noted() -> None:
+    assert ignored_options([ECG_TEXT, WFDB], 130.0, 3.0) == []
+    assert ignored_options([EVENTS, SESSION], None, None) == []
+    rate, first = ignored_options([SESSION], 130.0, 3.0)
+    assert rate.startswith("--rate-hz 130 was ignored")
+    assert first.startswith("--first-train-s 3 was ignored")
+    assert len(ignored_options([WFDB], 130.0, 3.0)) == 1
 
 
 def test_roles_follow_names_else_order() -> None:
@@ -127,8 +191,16 @@ def test_a_truncated_or_incomplete_wfdb_record_is_refused(tmp_path: Path) -> Non
     record = write_wfdb(tmp_path)
     data = record.with_suffix(".dat")
     data.write_bytes(data.read_bytes()[:101])
-    with pytest.raises(InputError, match="truncated"):
+    with pytest.raises(InputError, match=r"r1\.dat is truncated \(101 bytes, r1\.hea announces 12000\)"):
         read_wfdb(record)
+    header = record.with_suffix(".hea")
+    text = header.read_text()
+    for cut in ("", text[:4], text[: text.index("\n") + 1], text[:40]):
+        header.write_text(cut)
+        with pytest.raises(InputError) as caught:
+            read_wfdb(record)
+        assert not {"broadcast", "index", "object"} & set(str(caught.value).split()), cut
+    header.write_text(text)
     data.unlink()
     with pytest.raises(InputError, match="cannot be read"):
         read_wfdb(record)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hbc_host.cli import app
 from hbc_host.errors import SessionError, TransportError
 from hbc_host.record import record
 from hbc_host.recorder import LOG_NAME, read_log
-from hbc_host.replay import ReplayTransport, verify_replay
+from hbc_host.replay import ReplayTransport, recording_damage, verify_replay
 from hbc_host.session import load_session, session_hash
 from support import FakeTransport, a_meta, box_frames, stream_of, with_flips
+from typer.testing import CliRunner
 
 
 @pytest.fixture
@@ -40,6 +42,20 @@ def test_a_damaged_log_replays_to_the_same_result_too(folder: Path) -> None:
     data[20_000] ^= 1
     (folder / LOG_NAME).write_bytes(data[:-5])
     assert verify_replay(folder).same
+    damage = recording_damage(load_session(folder))
+    assert damage[:2] == ("the end of the log is cut off", "1 damaged places in the log")
+    assert any(words.endswith("frames missing") for words in damage)
+    result = CliRunner().invoke(app, ["replay", str(folder), "--verify"])
+    assert result.exit_code == 0
+    shown = " ".join(result.output.split())
+    assert "the recording is damaged: the end of the log is cut off, 1 damaged places in the log" in shown
+    assert "the same as the recording" not in shown
+
+
+def test_a_whole_recording_has_no_damage(tmp_path: Path) -> None:
+    transport = FakeTransport([stream_of(box_frames(5.0))])
+    path = record(transport, tmp_path / "whole", meta=a_meta(), stop=lambda: transport.at_end).path
+    assert recording_damage(load_session(path)) == ()
 
 
 def test_the_hash_notices_any_change_of_a_result(folder: Path) -> None:

@@ -260,7 +260,8 @@ def test_damage_in_the_middle_of_the_log_is_counted_and_passed(tmp_path: Path, s
     session = load_session(folder)
     assert session.frames_lost_n > 5
     assert session.samples_lost_n >= 5 * BLOCK_N
-    assert any("1 damaged places in the log" in note for note in session.notes)
+    missing = f"{session.frames_lost_n} of {len(sent)} frames of the recording are missing"
+    assert any("1 damaged places in the log" in note and missing in note for note in session.notes)
     check_against_truth(session)
 
 
@@ -273,6 +274,11 @@ def test_damaged_labels_do_not_cost_the_recording(tmp_path: Path, sent: list[Sen
         assert "title, protocol and sites are unknown" in session.notes[0]
     (folder / META_NAME).unlink()
     assert load_session(folder).frames_n == len(sent)
+    assert load_session(folder).notes == (f"{META_NAME} is missing: title, protocol and sites are unknown",)
+    (folder / META_NAME).write_text(a_meta().to_json().replace('"format": 1', '"format": 7'))
+    assert load_session(folder).notes[0].startswith(f"{META_NAME} has format 7, this program knows 1")
+    with pytest.raises(SessionError, match=r"there is a recording in .*, give that"):
+        load_session(tmp_path)
 
 
 def test_errors_name_what_is_wrong(tmp_path: Path, sent: list[Sent]) -> None:
@@ -284,6 +290,10 @@ def test_errors_name_what_is_wrong(tmp_path: Path, sent: list[Sent]) -> None:
     nameless = stream_of([one for one in sent if one.message is not messages.Hello])
     with pytest.raises(SessionError, match=r"no box introduced itself; record again"):
         load_session(save(tmp_path / "nameless", nameless))
+    log = tmp_path / "nameless" / LOG_NAME
+    log.write_bytes(log.read_bytes()[:10])
+    with pytest.raises(SessionError, match=rf"{LOG_NAME}: 0 bytes from the box .* at least one good Hello is expected"):
+        load_session(tmp_path / "nameless")
     other = frame(messages.Hello, 0, *hello_values(wire_version=2))
     with pytest.raises(VersionMismatchError, match="speaks wire version 2"):
         load_session(save(tmp_path / "other", other + stream_of(sent)))

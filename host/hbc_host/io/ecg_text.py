@@ -70,10 +70,10 @@ def read_ecg_text(path: Path, rate_hz: float | None) -> EcgRecording:
     Raises
     ------
     InputError
-        If the rate is missing, the file is empty, too short or holds text (with line number).
+        If the rate is missing, the file is empty, too short, or holds text (with line number) or several columns.
     """
+    values = parse_column(path, read_lines(path), header_allowed=path.suffix.lower() == ".csv", only_column=True)
     rate = check_rate(path, rate_hz)
-    values = parse_column(path, read_lines(path), header_allowed=path.suffix.lower() == ".csv")
     check_duration(path, values.size, rate)
     # The median of sizes, not the largest: a single wild sample must not change the unit.
     deviation = np.abs(values - np.median(values))

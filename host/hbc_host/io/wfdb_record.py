@@ -20,6 +20,10 @@ _ECG_NAMES = ("ecg", "mlii", "ii", "i", "v5", "v2", "v1")
 _MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "\N{MICRO SIGN}v": 1e-3, "v": 1e3}
 
 
+_WFDB_FAULTS = (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError, ArithmeticError, AssertionError)
+_SAMPLE_BYTES = {"8": 1.0, "80": 1.0, "16": 2.0, "61": 2.0, "212": 1.5, "24": 3.0, "32": 4.0}
+
+
 @contextmanager
 def quiet_wfdb() -> Iterator[Any]:
     """The wfdb package, imported late: it pulls in pandas, half a second that only this input should cost."""
@@ -53,10 +57,9 @@ def read_wfdb(path: Path) -> EcgRecording:
     try:
         with quiet_wfdb() as wfdb:
             record = wfdb.rdrecord(str(stem))
-    except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except _WFDB_FAULTS as error:
         raise InputError(
-            f"{stem}: WFDB record cannot be read ({first_line[:80]}); it may be truncated: copy .hea and .dat again"
+            f"{stem}: WFDB record cannot be read: {_what_is_damaged(stem)}; copy .hea and .dat again"
         ) from error
     channel = _ecg_channel([name or "" for name in record.sig_name or []])
     if channel is None or record.p_signal is None:
@@ -71,6 +74,32 @@ def read_wfdb(path: Path) -> EcgRecording:
     if not valid.any():
         raise InputError(f"{stem}: the ECG channel has no valid sample; check the record")
     return EcgRecording(stem.name, _hold(ecg, valid) * _MILLIVOLTS[unit], rate_hz, _gaps(valid, rate_hz))
+
+
+def _what_is_damaged(stem: Path) -> str:
+    """Which file of a record that cannot be read is at fault, and how."""
+    header_name = f"{stem.name}.hea"
+    try:
+        with quiet_wfdb() as wfdb:
+            header = wfdb.rdheader(str(stem))
+        names = list(header.file_name or [])
+        needed_n = {
+            name: sum(
+                int(header.sig_len or 0) * frame_n * _SAMPLE_BYTES.get(fmt, 0.0)
+                for other, fmt, frame_n in zip(names, header.fmt, header.samps_per_frame, strict=True)
+                if other == name
+            )
+            for name in dict.fromkeys(names)
+        }
+    except _WFDB_FAULTS:
+        return f"{header_name} is truncated or damaged"
+    for name, size_n in needed_n.items():
+        data = stem.with_name(name)
+        if not data.is_file():
+            return f"{name}, which {header_name} names, is missing"
+        if data.stat().st_size < size_n:
+            return f"{name} is truncated ({data.stat().st_size} bytes, {header_name} announces {size_n:.0f})"
+    return f"{header_name} and its data do not fit each other, one is truncated or damaged"
 
 
 def _ecg_channel(names: list[str]) -> int | None:

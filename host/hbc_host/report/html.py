@@ -63,6 +63,7 @@ def write_report(
     command: str,
     session_info: Mapping[str, str] | None = None,
     made: datetime | None = None,
+    drawn_from: str = "",
 ) -> Path:
     """Write the report of `analysis` and return where it is.
 
@@ -73,11 +74,13 @@ def write_report(
     path : str or Path
         The HTML file; missing folders are made, an older report of that name is replaced.
     command : str
-        The command line that makes this report again.
+        The command line that gives these numbers again.
     session_info : mapping of str to str, optional
         Facts for the head of page 1 in the order given, such as ``{"Recorded": "2026-05-04 10:31", "Box": "esp32"}``.
     made : datetime, optional
         When the report was made; now, unless told otherwise.
+    drawn_from : str
+        Name of the saved result that the page is drawn from; empty when the numbers were computed just now.
 
     Raises
     ------
@@ -85,7 +88,8 @@ def write_report(
         If the file cannot be written.
     """
     target = Path(path)
-    page = render(analysis, command=command, session_info=session_info or {}, made=made or datetime.now().astimezone())
+    when = made or datetime.now().astimezone()
+    page = render(analysis, command=command, session_info=session_info or {}, made=when, drawn_from=drawn_from)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(page, encoding="utf-8")
@@ -94,7 +98,9 @@ def write_report(
     return target
 
 
-def render(analysis: Analysis, *, command: str, session_info: Mapping[str, str], made: datetime) -> str:
+def render(
+    analysis: Analysis, *, command: str, session_info: Mapping[str, str], made: datetime, drawn_from: str = ""
+) -> str:
     """The whole page as text."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -124,6 +130,7 @@ def render(analysis: Analysis, *, command: str, session_info: Mapping[str, str],
         session_info=session_info,
         command=command,
         made=made,
+        drawn_from=drawn_from,
         version=__version__,
     )
 

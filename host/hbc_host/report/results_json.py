@@ -52,6 +52,22 @@ def read_document(path: Path) -> Analysis:
     InputError
         If the file is not such a document; the text names the first thing that is missing.
     """
+    document = _load(path)
+    try:
+        return from_document(document)
+    except (KeyError, TypeError, ValueError) as fault:
+        raise InputError(f"{path}: incomplete ({type(fault).__name__} {fault}); run hbc analyze --json again") from None
+
+
+def read_command(path: Path) -> str:
+    """The command that computed the numbers in such a file."""
+    command = _load(path).get("command")
+    if not isinstance(command, str):
+        raise InputError(f"{path}: incomplete (no command); run hbc analyze --json again")
+    return command
+
+
+def _load(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as fault:
@@ -59,12 +75,9 @@ def read_document(path: Path) -> Analysis:
     except ValueError:
         raise InputError(f"{path}: neither session folder nor JSON; give what hbc record or analyze wrote") from None
     found = document.get("format") if isinstance(document, dict) else type(document).__name__
-    if found != FORMAT:
+    if not isinstance(document, dict) or found != FORMAT:
         raise InputError(f"{path}: format is {found!r}, expected {FORMAT!r}; give a file from hbc analyze --json FILE")
-    try:
-        return from_document(document)
-    except (KeyError, TypeError, ValueError) as fault:
-        raise InputError(f"{path}: incomplete ({type(fault).__name__} {fault}); run hbc analyze --json again") from None
+    return document
 
 
 def from_document(document: Mapping[str, Any]) -> Analysis:

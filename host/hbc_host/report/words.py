@@ -47,16 +47,16 @@ def interval(low: float, high: float, digits: int = 1) -> str:
 
 
 def p_value(value: float) -> str:
-    """A p-value with two useful digits, never ``0``; a p just below the cut-off is not rounded up to it.
+    """A p-value with three decimals, as in the notes, never ``0``; one just below the cut-off is not rounded up to it.
 
     >>> p_value(0.0004), p_value(0.0312), p_value(0.0496), p_value(0.4)
-    ('< 0.001', '0.031', '0.0496', '0.40')
+    ('< 0.001', '0.031', '0.0496', '0.400')
     """
     if not math.isfinite(value):
         return NONE
     if value < 0.001:
         return "< 0.001"
-    digits = 3 if value < 0.1 else 2
+    digits = 3
     if (float(f"{value:.{digits}f}") < ALPHA) != (value < ALPHA):
         digits += 1
     return f"{value:.{digits}f}"
