@@ -1,4 +1,5 @@
-// Runs one script on the 32-bit MicroPython of the npm package, with folders of this computer on its path.
+// Runs one script on the 32-bit MicroPython of the npm package, with folders of this computer on its path (the n-th is
+// /folderN there).
 // node wasm_run.mjs PACKAGE_FOLDER SCRIPT.py FOLDER,FOLDER,... ARGUMENT...
 import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +14,7 @@ function copy(from, to) {
   for (const name of readdirSync(from)) {
     if (statSync(join(from, name)).isDirectory()) {
       if (name !== "__pycache__") copy(join(from, name), `${to}/${name}`);
-    } else if (name.endsWith(".py")) box.FS.writeFile(`${to}/${name}`, readFileSync(join(from, name)));
+    } else box.FS.writeFile(`${to}/${name}`, readFileSync(join(from, name)));
   }
 }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,6 @@ FIRMWARE = HERE.parents[1] / "firmware"
 DEVICE = HERE / "device"
 FAKES = DEVICE / "fakes"
 TIME_LIMIT_S = 60
-
-sys.path.insert(0, str(HERE.parent))  # tests/support_wasm.py
 
 Check = Callable[..., dict[str, Any]]
 

@@ -7,13 +7,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from support_wasm import run_wasm
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 FIRMWARE = REPOSITORY / "firmware"
 VECTORS = FIRMWARE / "hbc_wire" / "vectors.json"
-PACKAGE = Path("@micropython", "micropython-webassembly-pyscript")
 EVERYWHERE = (
     "check_vectors",
     "check_splits",
@@ -30,7 +29,11 @@ TIME_LIMIT_S = 120
 def _run(command: list[str], environment: dict[str, str] | None = None) -> dict[str, int]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, env=environment)
     assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
-    lines = [line.split() for line in done.stdout.splitlines()]
+    return _counts(done.stdout)
+
+
+def _counts(printed: str) -> dict[str, int]:
+    lines = [line.split() for line in printed.splitlines()]
     return {line[0]: int(line[1]) for line in lines if len(line) == 2}
 
 
@@ -44,21 +47,11 @@ def test_rules_hold_on_the_micropython_of_the_rig(micropython: str, noise_file: 
     assert counts["check_fast_twins"] == counts["check_vectors"] > 40
 
 
-@pytest.fixture(scope="session")
-def wasm_package() -> Path:
-    """Folder of the 32-bit MicroPython (HBC_NODE_MODULES, else node_modules of the repository)."""
-    if shutil.which("node") is None:
-        pytest.skip("node is absent, so nothing runs on 32-bit MicroPython: apt install nodejs npm")
-    modules = Path(os.environ.get("HBC_NODE_MODULES", REPOSITORY / "node_modules"))
-    if not (modules / PACKAGE / "micropython.mjs").is_file():
-        pytest.skip(f"32-bit MicroPython is absent: npm install --no-save {PACKAGE.as_posix()}")
-    return modules / PACKAGE
-
-
-def test_rules_hold_on_32_bit_and_packing_allocates_nothing(wasm_package: Path, noise_file: Path) -> None:
-    script = ["node", str(HERE / "wasm_run.mjs"), str(wasm_package), str(FIRMWARE), str(HERE / "wire_checks.py")]
-    counts = _run([*script, str(VECTORS), str(noise_file), *EVERYWHERE])
-    assert counts["micropython"] == 0x7FFFFFFF, "sys.maxsize of a 32-bit interpreter"
-    assert set(counts) == {*EVERYWHERE, "micropython"}
+def test_rules_hold_on_32_bit_and_packing_allocates_nothing(noise_file: Path, tmp_path: Path) -> None:
+    for path in (VECTORS, noise_file):
+        shutil.copy(path, tmp_path / path.name)
+    arguments = [f"/folder0/{VECTORS.name}", f"/folder0/{noise_file.name}"]
+    counts = _counts(run_wasm(HERE / "wire_checks.py", (tmp_path, FIRMWARE), *arguments, *EVERYWHERE))
+    assert set(counts) == set(EVERYWHERE)
     assert counts["check_heap_lock_bites"] == 1, "heap_lock does not catch a large integer here"
     assert counts["check_no_allocation"] == counts["check_vectors"]
