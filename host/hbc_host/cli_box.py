@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -126,13 +125,10 @@ def _replay_document(live: Session, again: Session) -> dict[str, Any]:
 
 
 def _play(live: Session, speed: float | None) -> Session:
-    from hbc_host.record import record as run
-    from hbc_host.replay import ReplayTransport
-    from hbc_host.session import load_session
+    from hbc_host.replay import replay_session
 
-    transport = ReplayTransport(live.path, speed=speed)
     frames_n = 0
-    with tempfile.TemporaryDirectory(prefix="hbc-replay-") as place, progress("replaying") as done:
+    with progress("replaying") as done:
 
         def count(_: Any) -> None:
             nonlocal frames_n
@@ -140,18 +136,7 @@ def _play(live: Session, speed: float | None) -> Session:
             if frames_n % 100 == 0:
                 done(frames_n / max(live.frames_n, 1))
 
-        summary = run(
-            transport,
-            Path(place) / "session",
-            meta=live.meta,
-            stop=lambda: transport.at_end,
-            on_message=count,
-            clock=transport.host_s,
-            hello_timeout_s=math.inf,
-        )
-        if summary.ended == "interrupted":
-            raise KeyboardInterrupt
-        return load_session(summary.path)
+        return replay_session(live.path, speed=speed, on_message=count)
 
 
 def _meta(out_dir: Path, protocol: str, sites: str, intensities: str, port: str) -> SessionMeta:

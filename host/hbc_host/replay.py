@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hbc_host.errors import TransportError
 from hbc_host.record import record
 from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, read_log
-from hbc_host.session import load_session, session_hash
+from hbc_host.session import load_session, read_meta, session_hash
 from hbc_host.session_model import Session
 from hbc_host.transport import READ_WAIT_S
 
@@ -124,24 +125,35 @@ class ReplayCheck:
         return self.live_hash == self.replay_hash
 
 
-def verify_replay(folder: Path | str, *, speed: float | None = None) -> ReplayCheck:
-    """Record a replay into a temporary place and compare the results.
+def replay_session(
+    folder: Path | str, *, speed: float | None = None, on_message: Callable[[Any], None] | None = None
+) -> Session:
+    """Record a replay into a temporary place, through link and recorder as a live box, and load it.
 
     Raises
     ------
     HbcError
         The recording cannot be read.
+    KeyboardInterrupt
+        Somebody pressed Ctrl-C meanwhile.
     """
-    live = load_session(folder)
+    meta, _ = read_meta(Path(folder))
     transport = ReplayTransport(folder, speed=speed)
     with tempfile.TemporaryDirectory(prefix="hbc-replay-") as place:
         summary = record(
             transport,
             Path(place) / "session",
-            meta=live.meta,
+            meta=meta,
             stop=lambda: transport.at_end,
+            on_message=on_message,
             clock=transport.host_s,
             hello_timeout_s=math.inf,
         )
-        again = load_session(summary.path)
-    return ReplayCheck(session_hash(live), session_hash(again))
+        if summary.ended == "interrupted":
+            raise KeyboardInterrupt
+        return load_session(summary.path)
+
+
+def verify_replay(folder: Path | str, *, speed: float | None = None) -> ReplayCheck:
+    """Result hashes of a recording and of its replay; errors as :func:`replay_session`."""
+    return ReplayCheck(session_hash(load_session(folder)), session_hash(replay_session(folder, speed=speed)))

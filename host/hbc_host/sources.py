@@ -15,6 +15,7 @@ from hbc_host.io import sniff
 from hbc_host.io.ecg_text import EcgRecording, read_ecg_text
 from hbc_host.io.events_csv import assign_roles, check_beat_unit, named_as_events, read_events_csv
 from hbc_host.io.wfdb_record import read_wfdb
+from hbc_host.runs import SETTLE_S
 from hbc_host.trains import Protocol, find_runs, find_trains, nominal_onsets
 
 FloatArray = npt.NDArray[np.float64]
@@ -86,7 +87,7 @@ def event_runs(beats_path: Path, triggers_path: Path, protocol: Protocol) -> lis
         end_s = float(onsets_s[-1]) + protocol.cycle_s
         site = beats_path.stem if len(groups) == 1 else f"site-{number + 1}"
         runs.append(RunInput(site, beats_s, onsets_s, protocol.train_s, min(start_s, float(onsets_s[0])), end_s))
-        start_s = end_s + 10.0
+        start_s = end_s + SETTLE_S
     return runs
 
 
