@@ -1,11 +1,11 @@
 # Two commands matter: `make demo` and `make test`. Both set up what they need in .venv.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench study soak docs clean need-tools
+.PHONY: help setup demo test lint bench fuzz hammer cost study soak docs clean need-tools
 
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.ready
-SOURCES := pyproject.toml setup.py native/build_native.py $(wildcard native/src/*.c native/include/*.h)
+SOURCES := pyproject.toml setup.py native/build_native.py $(wildcard native/src/*.[ch] native/include/*.h)
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -51,8 +51,26 @@ lint: $(SETUP) typings/.ready  ## ruff, mypy (host and device), import-linter
 	$(BIN)/mypy --config-file firmware/mypy.ini -p hbc_fw -p hbc_boards
 	$(BIN)/lint-imports
 
-bench: $(SETUP)  ## benchmarks, side by side in one run
-	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
+# The other detectors bring many packages, some of them old: they live apart.
+.venv-peers/.ready: $(SOURCES)
+	@$(MAKE) --no-print-directory need-tools
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,peers]'
+	touch $@
+
+bench: .venv-peers/.ready  ## benchmarks beside other detectors; writes docs/detector-peers.md
+	@mkdir -p build
+	.venv-peers/bin/python -m pytest tests/benchmarks --benchmark-only --benchmark-json=build/bench.json
+	.venv-peers/bin/python tests/benchmarks/bench_table.py build/bench.json
+
+fuzz: $(SETUP)  ## fuzz the detector for FUZZ_S seconds (600)
+	$(BIN)/python native/fuzz/run.py fuzz --seconds $(or $(FUZZ_S),600)
+
+hammer: $(SETUP)  ## HAMMER_N (1e9) random and adversarial samples through the sanitizer build
+	$(BIN)/python native/fuzz/run.py hammer --samples $(or $(HAMMER_N),1e9)
+
+cost: $(SETUP)  ## cycles, code and stack of the detector on the ESP32, counted
+	$(BIN)/python tests/study/device_cost.py
 
 study: $(SETUP)  ## false positives and power of the coupling estimate
 	$(BIN)/python tests/study/coupling_null.py
@@ -64,4 +82,4 @@ docs: $(SETUP)  ## regenerate the generated parts of docs/
 	$(BIN)/python -m tests.wire.wire_docs
 
 clean:  ## forget everything that was built
-	rm -rf .venv typings node_modules build *.egg-info native/hbc_native/_rpeak*
+	rm -rf .venv .venv-peers typings node_modules build *.egg-info native/hbc_native/_rpeak*

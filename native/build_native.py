@@ -1,7 +1,7 @@
 """Build ``hbc_native._rpeak`` with cffi in API mode.
 
-The prototypes are read from ``include/hbc_rpeak.h`` between its ``[cffi]`` marks, so that there is one copy of them
-and the compiler checks it.  setuptools finds :data:`ffibuilder` through
+The prototypes are read from the headers between their ``[cffi]`` marks, so that there is one copy of them and the
+compiler checks it.  setuptools finds :data:`ffibuilder` through
 ``cffi_modules = ["native/build_native.py:ffibuilder"]``; ``python native/build_native.py`` builds the extension in
 place, next to ``hbc_native/__init__.py``, for work in a checkout.
 """
@@ -13,10 +13,11 @@ from pathlib import Path
 from cffi import FFI
 
 ROOT = Path(__file__).resolve().parent
+NAMES = ("hbc_rpeak", "hbc_mv")  # header and source of each; hbc_mv is for hosts only
 
 
 def prototypes(header: str) -> str:
-    """Return the declarations between the ``[cffi]`` marks of the C header.
+    """Return the declarations between the ``[cffi]`` marks of a C header.
 
     Raises
     ------
@@ -26,11 +27,11 @@ def prototypes(header: str) -> str:
     _, opening, rest = header.partition("/* [cffi]")
     body, closing, _ = rest.partition("/* [/cffi] */")
     if not opening or not closing:
-        raise ValueError("hbc_rpeak.h has no [cffi] ... [/cffi] marks; the prototypes cannot be read")
+        raise ValueError("the C header has no [cffi] ... [/cffi] marks; the prototypes cannot be read")
     body = "/*" + body
     for line in body.splitlines():
         if line.lstrip().startswith("#"):
-            raise ValueError(f"hbc_rpeak.h: preprocessor line inside the [cffi] marks: {line.strip()!r}")
+            raise ValueError(f"C header: preprocessor line inside the [cffi] marks: {line.strip()!r}")
     return body
 
 
@@ -46,14 +47,17 @@ def make_builder() -> FFI:
     if not (include_dir / "Python.h").exists():
         raise RuntimeError(f"Python.h is not in {include_dir}; install the headers (Debian: apt install python3-dev)")
     builder = FFI()
-    builder.cdef(prototypes((ROOT / "include" / "hbc_rpeak.h").read_text(encoding="utf-8")))
+    headers = [ROOT / "include" / f"{name}.h" for name in NAMES]
+    for header in headers:
+        builder.cdef(prototypes(header.read_text(encoding="utf-8")))
     builder.set_source(
         "hbc_native._rpeak",
-        '#include "hbc_rpeak.h"',
-        sources=[_from_here(ROOT / "src" / "hbc_rpeak.c")],
+        "\n".join(f'#include "{header.name}"' for header in headers),
+        sources=[_from_here(ROOT / "src" / f"{name}.c") for name in NAMES],
         include_dirs=[str(ROOT / "include")],
-        depends=[str(ROOT / "include" / "hbc_rpeak.h")],
-        extra_compile_args=["-std=c99", "-O3"],
+        depends=[*map(str, headers), str(ROOT / "src" / "hbc_rpeak_batch.h")],
+        define_macros=[("HBC_RPEAK_BATCH", None)],  # the host's push_block, same result as the device's
+        extra_compile_args=["-std=c99", "-O3", "-ffp-contract=off"],
     )
     return builder
 

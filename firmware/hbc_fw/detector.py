@@ -3,12 +3,14 @@
 
 The manual is ``native/include/hbc_rpeak.h``; every function here carries the name and the order of its C sibling, and
 the state is the C struct itself, word for word (the tests compare both memories).  Change one, change the other.
+A call costs 400 instructions, more than a whole filter step, so what C calls at every step or sample stands where it is
+called, under its name: filter, watch_signal, track and decide in ``_step``, feed and take in ``_push_block``.
 
 Viper on a PC has 64-bit ints and loads words with zeros above, on the ESP32 ints have 32 bits.  Both agree because
 no intermediate leaves int32 (docs/detector.md) and signed words are loaded as ``(word ^ k) - k`` with k = 2^31.
 Ints passed between functions stay below 2^30: a larger one would be a heap object on the ESP32.
 
-Longer than the house rules: one module beside one C file, and a call costs as much as a whole filter step.
+Longer than the house rules: one module beside one C file.
 """
 # ruff: noqa: F821  (ptr8, ptr16, ptr32 are words of the viper compiler)
 
@@ -22,6 +24,41 @@ RATE_MAX_HZ = 1000
 LATENCY_MS = 300
 BLOCK_MAX_N = 64
 
+# What a sample is.
+ECG = const(0)
+BLANKED = const(1)
+OFF = const(2)
+
+# signal_state, the worst last.
+GOOD = const(0)
+NOISY = const(1)
+HUM = const(2)
+SATURATED = const(3)
+FLAT = const(4)
+LEAD_OFF = const(5)
+
+# HBC_TUNE_... of the C file, which says what they mean.
+_TUNE_ENERGY_MS = const(80)
+_TUNE_HOLD_MS = const(180)
+_TUNE_THRESHOLD_Q10 = const(336)
+_TUNE_THRESHOLD_MAX_Q10 = const(640)
+_TUNE_NOISE_FROM_Q10 = const(256)
+_TUNE_NOISE_GAIN = const(2)
+_TUNE_EARLY_FROM_Q10 = const(150)
+_TUNE_EARLY_GAIN = const(2)
+_TUNE_EARLY_MAX_Q10 = const(640)
+_TUNE_EARLY_RR_Q5 = const(28)
+_TUNE_FINE_GAIN = const(4)
+_TUNE_T_WAVE_Q4 = const(9)
+_TUNE_BACK_Q4 = const(10)
+_TUNE_BACK_RR_Q4 = const(9)
+
+_STEP_RATE_HZ = const(120)
+_COUNT_MAX_N = const(1048576)
+_RAW_MASK = const(511)
+_NOISY_Q10 = const(400)
+_DOWN = const(256)
+
 # Words of the C struct hbc_rpeak.
 _DECIM_N = const(0)
 _DECIM_RECIP_Q12 = const(1)
@@ -33,96 +70,145 @@ _REFRACTORY_N = const(6)
 _T_WAVE_N = const(7)
 _SECOND_N = const(8)
 _FLOOR_ENERGY = const(9)
-_BEND_SEEK_N = const(10)
-_RAW_DELAY_N = const(11)
-_RAW_SEEK_N = const(12)
-_RAW_SMOOTH_N = const(13)
-_RAW_ARM_N = const(14)
-_SAMPLES_N = const(15)
-_SEEN_N = const(16)
-_HELD_LSB = const(17)
-_DECIM_PHASE = const(18)
-_DECIM_SUM = const(19)
-_STEPS_N = const(20)
-_SMOOTH_SUM = const(21)
-_SMOOTH_PREV = const(22)
-_ENERGY = const(23)
-_ENERGY_PREV = const(24)
-_USUAL_ENERGY = const(25)
-_CAND_ENERGY = const(26)
-_CAND_AGE_N = const(27)
-_FOUND_IDX = const(28)
-_FOUND_Q8 = const(29)
-_POLARITY = const(30)
-_POLARITY_VOTES = const(31)
-_LEARN_LEFT_N = const(32)
-_THRESHOLD = const(33)
-_SINCE_N = const(34)
-_NO_BEAT_N = const(35)
-_LAST_ENERGY = const(36)
-_RR_N = const(37)
-_RR_LIMIT_N = const(38)
-_SIGNAL_POS = const(39)
-_NOISE_POS = const(40)
-_RR_POS = const(41)
-_SIGNAL = const(42)
-_NOISE = const(50)
-_RR = const(58)
-_BACK_ENERGY = const(66)
-_BACK_SINCE_N = const(67)
-_BACK_IDX = const(68)
-_BACK_Q8 = const(69)
-_LEARN_N = const(70)
-_LEARN_ENERGY = const(71)
-_LEARN_STEP = const(87)
-_LEARN_IDX = const(103)
-_LEARN_Q8 = const(119)
-_QUEUE_HEAD = const(135)
-_QUEUE_N = const(136)
-_QUEUE_IDX = const(137)
-_QUEUE_Q8 = const(153)
-_QUEUE_QUALITY = const(169)
-_MEAN_RING = const(185)
-_SMOOTH_RING = const(193)
-_BEND_RING = const(209)
-_RAW_RING = const(546)  # counted in int16
-_WORDS_N = const(529)
-_COUNT_MAX_N = const(1048576)
+_FINE_DELAY_N = const(10)
+_BEND_SEEK_N = const(11)
+_RAW_DELAY_N = const(12)
+_RAW_SEEK_N = const(13)
+_RAW_BACK_N = const(14)
+_RAW_LATE_N = const(15)
+_RAW_SMOOTH_N = const(16)
+_RAW_ARM_N = const(17)
+_HUM_TURN = const(18)
+_RAIL_LOW = const(20)
+_RAIL_HIGH = const(21)
+_SAMPLES_N = const(22)
+_SEEN_N = const(23)
+_HELD_LSB = const(24)
+_DECIM_PHASE = const(25)
+_DECIM_SUM = const(26)
+_STEPS_N = const(27)
+_SMOOTH_SUM = const(28)
+_SMOOTH_PREV = const(29)
+_FINE_PREV = const(30)
+_FINE_PREV2 = const(31)
+_COARSE = const(32)
+_FINE = const(33)
+_USUAL_COARSE = const(34)
+_USUAL_FINE = const(35)
+_FINE_TO_COARSE_Q4 = const(36)
+_COARSE_WEIGHT = const(37)
+_FINE_WEIGHT = const(38)
+_ENERGY_PREV = const(39)
+_CAND_ENERGY = const(40)
+_CAND_COARSE = const(41)
+_CAND_FINE = const(42)
+_CAND_AGE_N = const(43)
+_FOUND_IDX = const(44)
+_FOUND_Q8 = const(45)
+_POLARITY = const(46)
+_POLARITY_VOTES = const(47)
+_LEARN_LEFT_N = const(48)
+_THRESHOLD = const(49)
+_SPAN_Q10 = const(50)
+_EARLY_Q10 = const(51)
+_SINCE_N = const(52)
+_NO_BEAT_N = const(53)
+_LAST_COARSE = const(54)
+_LAST_FINE = const(55)
+_RR_N = const(56)
+_RR_USUAL_N = const(57)
+_RR_LIMIT_N = const(58)
+_SIGNAL_POS = const(59)
+_NOISE_POS = const(60)
+_RR_POS = const(61)
+_SIGNAL = const(62)
+_SIGNAL_FINE = const(70)
+_NOISE = const(78)
+_NOISE_FINE = const(86)
+_RR = const(94)
+_BACK_ENERGY = const(102)
+_BACK_COARSE = const(103)
+_BACK_FINE = const(104)
+_BACK_SINCE_N = const(105)
+_BACK_IDX = const(106)
+_BACK_Q8 = const(107)
+_LEARN_MORE = const(108)
+_LEARN_N = const(109)
+_LEARN_COARSE = const(110)
+_LEARN_FINE = const(126)
+_LEARN_STEP = const(142)
+_LEARN_IDX = const(158)
+_LEARN_Q8 = const(174)
+_QUEUE_HEAD = const(190)
+_QUEUE_N = const(191)
+_QUEUE_IDX = const(192)
+_QUEUE_Q8 = const(208)
+_QUEUE_QUALITY = const(224)
+_SIGNAL_STATE = const(240)
+_WATCHED_N = const(241)
+_OFF_N = const(242)
+_RAILED_N = const(243)
+_LARGEST_COARSE = const(244)
+_MEAN_PREV = const(245)
+_MEAN_PREV2 = const(246)
+_HUM_SUM = const(247)
+_HUM_PHASE = const(248)
+_HUM_IN_PHASE = const(250)
+_HUM_QUADRATURE = const(252)
+_MEAN_RING = const(254)
+_SMOOTH_RING = const(262)
+_BEND_RING = const(278)
+_FINE_RING = const(342)
+_RAW_RING = const(812)  # counted in int16
+_WORDS_N = const(662)
 
 
 def _steps_of(duration_ms, rate_hz):
     return max(1, (duration_ms * rate_hz + 500) // 1000)
 
 
+def _rr_limit(hold_n, rr_n):
+    return rr_n + ((rr_n * _TUNE_BACK_RR_Q4) >> 4) + hold_n
+
+
 def _init(state, rate_hz):
-    """Fill the state as ``hbc_rpeak_init`` does; plain Python, runs once."""
-    decim_n = max(1, rate_hz // 120)
+    """Fill the zeroed state as ``hbc_rpeak_init`` does; plain Python, not under the clock."""
+    decim_n = max(1, rate_hz // _STEP_RATE_HZ)
     step_hz = rate_hz // decim_n
     smooth_n = _steps_of(24, step_hz)
     bend_n = _steps_of(24, step_hz)
-    energy_n = _steps_of(80, step_hz)
+    energy_n = _steps_of(_TUNE_ENERGY_MS, step_hz)
     seek_n = _steps_of(24, step_hz)
     delay_n = ((decim_n - 1) + (smooth_n - 1) * decim_n + decim_n + 2 * bend_n * decim_n) // 2
     spent_n = delay_n + _steps_of(16, rate_hz) + 1 + decim_n * ((energy_n - 1) // 2 + seek_n + 1)
     room_n = (rate_hz * LATENCY_MS // 1000 - spent_n) // decim_n
+    hold_n = min(_steps_of(_TUNE_HOLD_MS, step_hz), room_n)
     state[_DECIM_N] = decim_n
     state[_DECIM_RECIP_Q12] = 4096 // decim_n
     state[_SMOOTH_N] = smooth_n
     state[_BEND_N] = bend_n
     state[_ENERGY_N] = energy_n
-    state[_HOLD_N] = min(_steps_of(180, step_hz), room_n)
+    state[_HOLD_N] = hold_n
     state[_REFRACTORY_N] = _steps_of(200, step_hz)
     state[_T_WAVE_N] = _steps_of(360, step_hz)
     state[_SECOND_N] = step_hz
     state[_FLOOR_ENERGY] = 48 * smooth_n * energy_n
+    state[_FINE_DELAY_N] = (smooth_n + 2 * bend_n - 3) // 2
     state[_BEND_SEEK_N] = seek_n
     state[_RAW_DELAY_N] = delay_n
     state[_RAW_SEEK_N] = _steps_of(16, rate_hz)
+    state[_RAW_BACK_N] = _steps_of(48, rate_hz)
+    state[_RAW_LATE_N] = rate_hz * LATENCY_MS // 1000 - 1 - _steps_of(4, rate_hz)
     state[_RAW_SMOOTH_N] = rate_hz * 4 // 1000
     state[_RAW_ARM_N] = _steps_of(4, rate_hz)
+    state[_HUM_TURN] = 50 * decim_n * 65536 // rate_hz
+    state[_HUM_TURN + 1] = 60 * decim_n * 65536 // rate_hz
+    state[_RAIL_LOW] = -32768
+    state[_RAIL_HIGH] = 32767
+    state[_COARSE_WEIGHT] = 16
     state[_POLARITY] = 1
     state[_SINCE_N] = 3 * step_hz
-    state[_RR_LIMIT_N] = step_hz + ((step_hz * 5) >> 3) + state[_HOLD_N]
+    state[_RR_LIMIT_N] = _rr_limit(hold_n, step_hz)
     state[_LEARN_LEFT_N] = 2 * step_hz
     state[_NO_BEAT_N] = (5 * step_hz) >> 1
 
@@ -132,54 +218,190 @@ def _init(state, rate_hz):
 
 @micropython.viper
 def _median8(state, base: int) -> int:
-    s = ptr32(state)  # energies are never negative: no sign extension
-    total = 0
-    i = 0
-    while i < 8:
-        value = int(s[base + i])
-        rank = 0
-        j = 0
-        while j < 8:
-            other = int(s[base + j])
-            if other < value:
-                rank += 1
-            elif other == value:
-                if j < i:
-                    rank += 1
-            j += 1
-        if rank == 3:
-            total += value
-        elif rank == 4:
-            total += value
-        i += 1
-    return total >> 1
+    s = ptr32(state)  # energies and intervals are never negative: no sign extension
+    a = int(s[base])
+    b = int(s[base + 1])
+    c = int(s[base + 2])
+    d = int(s[base + 3])
+    e = int(s[base + 4])
+    f = int(s[base + 5])
+    g = int(s[base + 6])
+    h = int(s[base + 7])
+    # Each half sorted: a <= b <= c <= d, e <= f <= g <= h.
+    if a > b:
+        t = a
+        a = b
+        b = t
+    if c > d:
+        t = c
+        c = d
+        d = t
+    if a > c:
+        t = a
+        a = c
+        c = t
+    if b > d:
+        t = b
+        b = d
+        d = t
+    if b > c:
+        t = b
+        b = c
+        c = t
+    if e > f:
+        t = e
+        e = f
+        f = t
+    if g > h:
+        t = g
+        g = h
+        h = t
+    if e > g:
+        t = e
+        e = g
+        g = t
+    if f > h:
+        t = f
+        f = h
+        h = t
+    if f > g:
+        t = f
+        f = g
+        g = t
+    # The smaller of each pair a-h, b-g, c-f, d-e are the lower four; the middle is their largest and the others' least.
+    if a > h:
+        t = a
+        a = h
+        h = t
+    if b > g:
+        t = b
+        b = g
+        g = t
+    if c > f:
+        t = c
+        c = f
+        f = t
+    if d > e:
+        t = d
+        d = e
+        e = t
+    if b > a:
+        a = b
+    if c > a:
+        a = c
+    if d > a:
+        a = d
+    if g < h:
+        h = g
+    if f < h:
+        h = f
+    if e < h:
+        h = e
+    return (a + h) >> 1
+
+
+@micropython.viper
+def _weighted(state, coarse: int, fine: int) -> int:
+    s = ptr32(state)
+    return (coarse >> 4) * int(s[_COARSE_WEIGHT]) + (fine >> 4) * int(s[_FINE_WEIGHT])
+
+
+@micropython.viper
+def _ratio_q4(a: int, b: int) -> int:
+    ratio = a // ((b >> 4) + 1)
+    if ratio > 1023:
+        ratio = 1023
+    return ratio
+
+
+@micropython.viper
+def _share_q10(part: int, whole: int) -> int:
+    if part >= whole:
+        return 1024
+    while whole >= 1048576:
+        whole = whole >> 1
+        part = part >> 1
+    return part * 1024 // whole
 
 
 @micropython.viper
 def _update_threshold(state):
     s = ptr32(state)
-    noise = int(_median8(state, _NOISE))
-    above = int(_median8(state, _SIGNAL)) - noise
-    if above < 0:
-        above = 0
-    threshold = noise + (above >> 5) * 11
+    noise = int(_weighted(state, _median8(state, _NOISE), _median8(state, _NOISE_FINE)))
+    signal = int(_weighted(state, _median8(state, _SIGNAL), _median8(state, _SIGNAL_FINE)))
+    usual = int(_weighted(state, int(s[_USUAL_COARSE]), int(s[_USUAL_FINE])))
+    share = int(_share_q10(usual, signal + 1))
+    part = int(_TUNE_THRESHOLD_Q10)
+    early = 0
+    if share > _TUNE_NOISE_FROM_Q10:
+        part += (share - _TUNE_NOISE_FROM_Q10) * _TUNE_NOISE_GAIN
+        if part > _TUNE_THRESHOLD_MAX_Q10:
+            part = int(_TUNE_THRESHOLD_MAX_Q10)
+    if share > _TUNE_EARLY_FROM_Q10:
+        early = (share - _TUNE_EARLY_FROM_Q10) * _TUNE_EARLY_GAIN
+        if early > _TUNE_EARLY_MAX_Q10:
+            early = int(_TUNE_EARLY_MAX_Q10)
+    span_q10 = 0
+    if signal > noise:
+        span_q10 = (signal - noise) >> 10
+    threshold = noise + span_q10 * part
     if threshold < int(s[_FLOOR_ENERGY]):
         threshold = int(s[_FLOOR_ENERGY])
+    s[_SPAN_Q10] = span_q10
+    s[_EARLY_Q10] = early
     s[_THRESHOLD] = threshold
+
+
+@micropython.viper
+def _limit_at(state, since_n: int) -> int:
+    s = ptr32(state)
+    threshold = int(s[_THRESHOLD])
+    usual_n = (int(s[_RR_USUAL_N]) * _TUNE_EARLY_RR_Q5) >> 5
+    if since_n >= usual_n:
+        return threshold
+    return threshold + int(s[_SPAN_Q10]) * (int(s[_EARLY_Q10]) * (usual_n - since_n) // usual_n)
+
+
+@micropython.viper
+def _weigh_bands(state):
+    s = ptr32(state)
+    coarse = int(_median8(state, _SIGNAL))
+    usual_coarse = int(s[_USUAL_COARSE])
+    usual_fine = int(s[_USUAL_FINE])
+    coarse_snr = int(_ratio_q4(coarse, usual_coarse)) + 1
+    fine_snr = int(_ratio_q4(_median8(state, _SIGNAL_FINE), usual_fine)) + 1
+    target = 0
+    if fine_snr > coarse_snr:
+        share = int(_share_q10(usual_coarse, coarse + 1))
+        target = fine_snr * int(_ratio_q4(usual_coarse, usual_fine)) // coarse_snr * _TUNE_FINE_GAIN
+        if share < 256:
+            target = (target >> 4) * share >> 4
+        if target > 1024:
+            target = 1024
+    weight_q4 = int(s[_FINE_TO_COARSE_Q4])
+    weight_q4 += (target - weight_q4) >> 2
+    s[_FINE_TO_COARSE_Q4] = weight_q4
+    if weight_q4 <= 256:
+        s[_COARSE_WEIGHT] = 16
+        s[_FINE_WEIGHT] = weight_q4
+    else:
+        s[_COARSE_WEIGHT] = 4096 // weight_q4
+        s[_FINE_WEIGHT] = 256
 
 
 @micropython.viper
 def _quality_of(state, energy: int) -> int:
     s = ptr32(state)
-    above = int(_median8(state, _NOISE))
-    if above < int(s[_USUAL_ENERGY]):
-        above = int(s[_USUAL_ENERGY])
+    usual = int(_weighted(state, int(s[_USUAL_COARSE]), int(s[_USUAL_FINE])))
+    above = int(_weighted(state, _median8(state, _NOISE), _median8(state, _NOISE_FINE)))
+    if above < usual:
+        above = usual
     above = energy - above
     if above <= 0:
         return 0
     if energy >= 4194304:
-        above = above >> 6
-        energy = energy >> 6
+        above = above >> 7
+        energy = energy >> 7
     return above * 255 // energy
 
 
@@ -195,7 +417,7 @@ def _raw_smoothed(state, age_n: int) -> int:
     total = 0
     i = age_n - half_n
     while i <= age_n + half_n:
-        total += (int(raw[_RAW_RING + ((newest - i) & 511)]) ^ 32768) - 32768
+        total += (int(raw[_RAW_RING + ((newest - i) & _RAW_MASK)]) ^ 32768) - 32768
         i += 1
     return total
 
@@ -248,23 +470,34 @@ def _find_bend(state) -> int:
 @micropython.viper
 def _locate(state):
     s = ptr32(state)
+    raw = ptr16(state)
     arm_n = int(s[_RAW_ARM_N])
-    seek_n = int(s[_RAW_SEEK_N])
+    half_n = int(s[_RAW_SMOOTH_N])
+    late_n = int(s[_RAW_LATE_N])
     seen_n = int(s[_SEEN_N])
+    newest = int(s[_SAMPLES_N]) - 1
     bend_age = int(_find_bend(state))
     sign = 1
     if bend_age < 0:
         bend_age = 0 - bend_age
         sign = -1
     centre = bend_age * int(s[_DECIM_N]) + int(s[_RAW_DELAY_N])
-    oldest = centre + seek_n
+    oldest = centre + int(s[_RAW_BACK_N])
+    if oldest > late_n:
+        oldest = late_n
+        if centre > late_n:
+            oldest = centre
     if oldest >= seen_n:
         oldest = seen_n - 1
     best_age = oldest
-    best = sign * int(_raw_smoothed(state, oldest))
+    value = sign * int(_raw_smoothed(state, oldest))
+    best = value
     age = oldest - 1
-    while age >= centre - seek_n:
-        value = sign * int(_raw_smoothed(state, age))
+    youngest = centre - int(s[_RAW_SEEK_N])
+    while age >= youngest:  # the box moves on by one: one value comes, one goes
+        come = (int(raw[_RAW_RING + ((newest - age + half_n) & _RAW_MASK)]) ^ 32768) - 32768
+        go = (int(raw[_RAW_RING + ((newest - age - half_n - 1) & _RAW_MASK)]) ^ 32768) - 32768
+        value += sign * (come - go)
         if value > best:
             best = value
             best_age = age
@@ -285,18 +518,36 @@ def _locate(state):
             off = 0 - off
     if best_age - (off >> 8) >= seen_n:
         off = 0
-    s[_FOUND_IDX] = int(s[_SAMPLES_N]) - 1 - (best_age - (off >> 8))
-    s[_FOUND_Q8] = off & 255
+    s[_FOUND_IDX] = newest - (best_age - (off >> 8))
+    off = off & 255
+    if sign < 0:
+        off += _DOWN
+    s[_FOUND_Q8] = off
 
 
 # --- decision --------------------------------------------------------------------------------------------------------
+# An index may exceed 2^30, so it travels as the number of the state word that holds it.
 
 
 @micropython.viper
-def _accept(state, energy: int, idx_word: int, q8: int, since_n: int, quality: int):
+def _enqueue(state, idx_word: int, q8: int, quality: int):
+    s = ptr32(state)
+    queue_n = int(s[_QUEUE_N])
+    if queue_n == 16:
+        return
+    slot = (int(s[_QUEUE_HEAD]) + queue_n) & 15
+    s[_QUEUE_IDX + slot] = s[idx_word]
+    s[_QUEUE_Q8 + slot] = q8
+    s[_QUEUE_QUALITY + slot] = quality
+    s[_QUEUE_N] = queue_n + 1
+
+
+@micropython.viper
+def _accept(state, coarse: int, fine: int, idx_word: int, q8: int, since_n: int, quality: int):
     s = ptr32(state)
     pos = int(s[_SIGNAL_POS])
-    s[_SIGNAL + pos] = energy
+    s[_SIGNAL + pos] = coarse
+    s[_SIGNAL_FINE + pos] = fine
     s[_SIGNAL_POS] = (pos + 1) & 7
     second_n = int(s[_SECOND_N])
     if since_n < 3 * second_n:
@@ -313,69 +564,87 @@ def _accept(state, energy: int, idx_word: int, q8: int, since_n: int, quality: i
             total += int(s[_RR + i])
             i += 1
         total = total // rr_n
-        s[_RR_LIMIT_N] = total + ((total * 5) >> 3) + int(s[_HOLD_N])
+        s[_RR_LIMIT_N] = total + ((total * _TUNE_BACK_RR_Q4) >> 4) + int(s[_HOLD_N])
+        if rr_n == 8:
+            s[_RR_USUAL_N] = int(_median8(state, _RR))
     s[_SINCE_N] = int(s[_SINCE_N]) - since_n
-    s[_LAST_ENERGY] = energy
+    s[_LAST_COARSE] = coarse
+    s[_LAST_FINE] = fine
     s[_BACK_ENERGY] = 0
     s[_NO_BEAT_N] = (5 * second_n) >> 1
+    if int(s[_LEARN_LEFT_N]) == 0:
+        _weigh_bands(state)
     _update_threshold(state)
-    queue_n = int(s[_QUEUE_N])
-    if queue_n < 16:
-        slot = (int(s[_QUEUE_HEAD]) + queue_n) & 15
-        # The index may exceed 2^30, so it travels as the number of the state word that holds it.
-        s[_QUEUE_IDX + slot] = s[idx_word]
-        s[_QUEUE_Q8 + slot] = q8
-        s[_QUEUE_QUALITY + slot] = quality
-        s[_QUEUE_N] = queue_n + 1
+    _enqueue(state, idx_word, q8, quality)
 
 
 @micropython.viper
-def _classify(state, energy: int, idx_word: int, q8: int, since_n: int):
+def _classify(state, coarse: int, fine: int, idx_word: int, q8: int, since_n: int):
     s = ptr32(state)
     if since_n < int(s[_REFRACTORY_N]):
         return
+    energy = int(_weighted(state, coarse, fine))
     if since_n < int(s[_T_WAVE_N]):
-        if energy < (int(s[_LAST_ENERGY]) >> 4) * 9:
+        last = int(_weighted(state, int(s[_LAST_COARSE]), int(s[_LAST_FINE])))
+        if energy < (last >> 4) * _TUNE_T_WAVE_Q4:
             return
-    if energy > int(s[_THRESHOLD]):
-        _accept(state, energy, idx_word, q8, since_n, _quality_of(state, energy))
+    if energy > int(_limit_at(state, since_n)):
+        _accept(state, coarse, fine, idx_word, q8, since_n, _quality_of(state, energy))
         return
     pos = int(s[_NOISE_POS])
-    s[_NOISE + pos] = energy
+    s[_NOISE + pos] = coarse
+    s[_NOISE_FINE + pos] = fine
     s[_NOISE_POS] = (pos + 1) & 7
     _update_threshold(state)
     if energy > int(s[_BACK_ENERGY]):
         s[_BACK_ENERGY] = energy
+        s[_BACK_COARSE] = coarse
+        s[_BACK_FINE] = fine
         s[_BACK_SINCE_N] = since_n
         s[_BACK_IDX] = s[idx_word]
         s[_BACK_Q8] = q8
 
 
 @micropython.viper
-def _replay_learning(state):
-    s = ptr32(state)
-    start = int(s[_SINCE_N])
+def _lone_giant(state) -> int:
+    s = ptr32(state)  # two positions and the answer in one int: largest_at, 16 * second_at, 256 * alone
     learn_n = int(s[_LEARN_N])
     largest = 0
     second = 0
+    largest_at = 0
+    second_at = 0
     i = 0
     while i < learn_n:
-        energy = int(s[_LEARN_ENERGY + i])
-        if energy > largest:
+        coarse = int(s[_LEARN_COARSE + i])
+        if coarse > largest:
             second = largest
-            largest = energy
-        elif energy > second:
-            second = energy
+            second_at = largest_at
+            largest = coarse
+            largest_at = i
+        elif coarse > second:
+            second = coarse
+            second_at = i
         i += 1
     if second > 0:
         if second < largest >> 3:
-            largest = second
+            second_at += 16
+    return largest_at + 16 * second_at
+
+
+@micropython.viper
+def _replay_learning(state, origin: int):
+    s = ptr32(state)
+    start = int(s[_SINCE_N])
+    learn_n = int(s[_LEARN_N])
+    coarse = int(s[_LEARN_COARSE + origin])
+    fine = int(s[_LEARN_FINE + origin])
     i = 0
     while i < 8:
-        s[_SIGNAL + i] = largest - (largest >> 2)
-        s[_NOISE + i] = largest >> 4
+        s[_SIGNAL + i] = coarse - (coarse >> 2)
+        s[_SIGNAL_FINE + i] = fine - (fine >> 2)
+        s[_NOISE + i] = coarse >> 4
+        s[_NOISE_FINE + i] = fine >> 4
         i += 1
-    s[_USUAL_ENERGY] = largest >> 4
     _update_threshold(state)
     last = 0
     i = 0
@@ -383,7 +652,9 @@ def _replay_learning(state):
         since_n = int(s[_LEARN_STEP + i]) - last
         s[_SINCE_N] = since_n
         queued = int(s[_QUEUE_N])
-        _classify(state, int(s[_LEARN_ENERGY + i]), _LEARN_IDX + i, int(s[_LEARN_Q8 + i]), since_n)
+        coarse = int(s[_LEARN_COARSE + i])
+        fine = int(s[_LEARN_FINE + i])
+        _classify(state, coarse, fine, _LEARN_IDX + i, int(s[_LEARN_Q8 + i]), since_n)
         if int(s[_QUEUE_N]) != queued:
             last = int(s[_LEARN_STEP + i])
         i += 1
@@ -391,17 +662,41 @@ def _replay_learning(state):
 
 
 @micropython.viper
-def _candidate(state, energy: int):
+def _learn(state):
+    s = ptr32(state)
+    learn_left_n = int(s[_LEARN_LEFT_N]) - 1
+    s[_LEARN_LEFT_N] = learn_left_n
+    full = 0
+    if int(s[_LEARN_N]) == 16:
+        full = 1
+    if learn_left_n > 0:
+        if full == 0:
+            return
+    found = int(_lone_giant(state))
+    if found >= 256:
+        if learn_left_n == 0:
+            if int(s[_LEARN_MORE]) + full == 0:
+                s[_LEARN_MORE] = 1
+                s[_LEARN_LEFT_N] = (3 * int(s[_SECOND_N])) >> 1
+                return
+        found = found >> 4
+    s[_LEARN_LEFT_N] = 0
+    _replay_learning(state, found & 15)
+
+
+@micropython.viper
+def _candidate(state, coarse: int, fine: int):
     s = ptr32(state)
     since_n = int(s[_SINCE_N]) - int(s[_HOLD_N])
-    if energy < int(s[_FLOOR_ENERGY]):
+    if coarse < int(s[_FLOOR_ENERGY]):
         return
     _locate(state)
     learn_n = int(s[_LEARN_N])
     if int(s[_LEARN_LEFT_N]) == 0:
-        _classify(state, energy, _FOUND_IDX, int(s[_FOUND_Q8]), since_n)
+        _classify(state, coarse, fine, _FOUND_IDX, int(s[_FOUND_Q8]), since_n)
     elif learn_n < 16:
-        s[_LEARN_ENERGY + learn_n] = energy
+        s[_LEARN_COARSE + learn_n] = coarse
+        s[_LEARN_FINE + learn_n] = fine
         s[_LEARN_STEP + learn_n] = since_n
         s[_LEARN_IDX + learn_n] = s[_FOUND_IDX]
         s[_LEARN_Q8 + learn_n] = int(s[_FOUND_Q8])
@@ -409,18 +704,26 @@ def _candidate(state, energy: int):
 
 
 @micropython.viper
-def _search_back(state):
+def _cap(state, base: int, most: int):
     s = ptr32(state)
-    energy = int(s[_BACK_ENERGY])
-    quality = int(_quality_of(state, energy)) >> 1
     i = 0
     while i < 8:
-        if int(s[_NOISE + i]) > energy >> 1:
-            s[_NOISE + i] = energy >> 1
-        if int(s[_SIGNAL + i]) > energy * 2:
-            s[_SIGNAL + i] = energy * 2
+        if int(s[base + i]) > most:
+            s[base + i] = most
         i += 1
-    _accept(state, energy, _BACK_IDX, int(s[_BACK_Q8]), int(s[_BACK_SINCE_N]), quality)
+
+
+@micropython.viper
+def _search_back(state):
+    s = ptr32(state)
+    coarse = int(s[_BACK_COARSE])
+    fine = int(s[_BACK_FINE])
+    quality = int(_quality_of(state, int(s[_BACK_ENERGY]))) >> 1
+    _cap(state, _NOISE, coarse >> 1)
+    _cap(state, _NOISE_FINE, fine >> 1)
+    _cap(state, _SIGNAL, coarse * 2)
+    _cap(state, _SIGNAL_FINE, fine * 2)
+    _accept(state, coarse, fine, _BACK_IDX, int(s[_BACK_Q8]), int(s[_BACK_SINCE_N]), quality)
 
 
 @micropython.viper
@@ -429,10 +732,72 @@ def _give_way(state):
     i = 0
     while i < 8:
         s[_SIGNAL + i] = int(s[_SIGNAL + i]) >> 1
+        s[_SIGNAL_FINE + i] = int(s[_SIGNAL_FINE + i]) >> 1
         s[_NOISE + i] = int(s[_NOISE + i]) >> 1
+        s[_NOISE_FINE + i] = int(s[_NOISE_FINE + i]) >> 1
         i += 1
     _update_threshold(state)
     s[_NO_BEAT_N] = int(s[_SECOND_N])
+
+
+# --- signal state ----------------------------------------------------------------------------------------------------
+
+
+@micropython.viper
+def _judge_second(state) -> int:
+    s = ptr32(state)
+    one = 1
+    k = one << 31
+    second_n = int(s[_SECOND_N])
+    samples_n = second_n * int(s[_DECIM_N])
+    signal = int(_median8(state, _SIGNAL))
+    if int(s[_OFF_N]) * 4 >= samples_n:
+        return LEAD_OFF
+    if int(s[_RAILED_N]) * 16 >= samples_n:
+        return SATURATED
+    if int(s[_LARGEST_COARSE]) < int(s[_FLOOR_ENERGY]):
+        return FLAT
+    hum = 0
+    i = 0
+    while i < 2:
+        in_phase = (int(s[_HUM_IN_PHASE + i]) ^ k) - k
+        quadrature = (int(s[_HUM_QUADRATURE + i]) ^ k) - k
+        if in_phase < 0:
+            in_phase = 0 - in_phase
+        if quadrature < 0:
+            quadrature = 0 - quadrature
+        if in_phase > quadrature:
+            in_phase = in_phase + (quadrature >> 1)
+        else:
+            in_phase = quadrature + (in_phase >> 1)
+        if in_phase > hum:
+            hum = in_phase
+        i += 1
+    hum_sum = int(s[_HUM_SUM])
+    if 8 * hum > 5 * hum_sum:
+        if (hum_sum // second_n) * (7 * int(s[_SMOOTH_N]) * int(s[_ENERGY_N])) > signal >> 6:
+            return HUM
+    if int(s[_LEARN_LEFT_N]) != 0:
+        return GOOD
+    if int(_share_q10(int(s[_USUAL_COARSE]), signal + 1)) > _NOISY_Q10:
+        return NOISY
+    return GOOD
+
+
+@micropython.viper
+def _end_second(state):
+    s = ptr32(state)
+    s[_SIGNAL_STATE] = int(_judge_second(state))
+    s[_WATCHED_N] = 0
+    s[_OFF_N] = 0
+    s[_RAILED_N] = 0
+    s[_LARGEST_COARSE] = 0
+    s[_HUM_SUM] = 0
+    i = 0
+    while i < 2:
+        s[_HUM_IN_PHASE + i] = 0
+        s[_HUM_QUADRATURE + i] = 0
+        i += 1
 
 
 # --- the stream ------------------------------------------------------------------------------------------------------
@@ -443,12 +808,17 @@ def _step(state, total: int):
     s = ptr32(state)
     one = 1
     k = one << 31
-    now = int(s[_STEPS_N])
     mean = (total * int(s[_DECIM_RECIP_Q12])) >> 10
+    # filter; the newest mean of the ring is mean_prev, and the old smooth_sum is smooth_prev
+    now = int(s[_STEPS_N])
+    s[_STEPS_N] = now + 1
+    energy_n = int(s[_ENERGY_N])
+    mean_prev = (int(s[_MEAN_PREV]) ^ k) - k
     slot = _MEAN_RING + ((now - int(s[_SMOOTH_N])) & 7)
-    smooth_sum = ((int(s[_SMOOTH_SUM]) ^ k) - k) + mean - ((int(s[slot]) ^ k) - k)
+    smooth_prev = (int(s[_SMOOTH_PREV]) ^ k) - k
+    smooth_sum = smooth_prev + mean - ((int(s[slot]) ^ k) - k)
     s[_MEAN_RING + (now & 7)] = mean
-    smooth = smooth_sum + ((int(s[_SMOOTH_PREV]) ^ k) - k)
+    smooth = smooth_sum + smooth_prev
     s[_SMOOTH_SUM] = smooth_sum
     s[_SMOOTH_PREV] = smooth_sum
     bend_n = int(s[_BEND_N])
@@ -457,50 +827,99 @@ def _step(state, total: int):
     slot = _SMOOTH_RING + ((now - 2 * bend_n) & 15)
     bend -= (int(s[slot]) ^ k) - k
     s[_SMOOTH_RING + (now & 15)] = smooth
-    slot = _BEND_RING + ((now - int(s[_ENERGY_N])) & 63)
+    slot = _BEND_RING + ((now - energy_n) & 63)
     old = (int(s[slot]) ^ k) - k
     s[_BEND_RING + (now & 63)] = bend
     if bend < 0:
         bend = 0 - bend
     if old < 0:
         old = 0 - old
-    energy = int(s[_ENERGY]) + bend - old
-    s[_ENERGY] = energy
-    s[_STEPS_N] = now + 1
+    coarse = int(s[_COARSE]) + bend - old
+    s[_COARSE] = coarse
+    fine_in = mean + mean_prev
+    fine_prev = (int(s[_FINE_PREV]) ^ k) - k
+    bend = 2 * fine_prev - fine_in - ((int(s[_FINE_PREV2]) ^ k) - k)
+    s[_FINE_PREV2] = fine_prev
+    s[_FINE_PREV] = fine_in
+    if bend < 0:
+        bend = 0 - bend
+    s[_FINE_RING + (now & 63)] = bend
+    now -= int(s[_FINE_DELAY_N])
+    fine = int(s[_FINE]) + int(s[_FINE_RING + (now & 63)]) - int(s[_FINE_RING + ((now - energy_n) & 63)])
+    s[_FINE] = fine
+    # watch_signal
+    d2 = (mean - 2 * mean_prev + ((int(s[_MEAN_PREV2]) ^ k) - k)) >> 6
+    s[_MEAN_PREV2] = mean_prev
+    s[_MEAN_PREV] = mean
+    minus = 0 - d2
+    phase = (int(s[_HUM_PHASE]) + int(s[_HUM_TURN])) & 65535
+    s[_HUM_PHASE] = phase
+    # These sums are modulo 2^32: adding needs no sign.
+    if phase & 32768:
+        s[_HUM_IN_PHASE] = int(s[_HUM_IN_PHASE]) + d2
+    else:
+        s[_HUM_IN_PHASE] = int(s[_HUM_IN_PHASE]) + minus
+    if (phase + 16384) & 32768:
+        s[_HUM_QUADRATURE] = int(s[_HUM_QUADRATURE]) + d2
+    else:
+        s[_HUM_QUADRATURE] = int(s[_HUM_QUADRATURE]) + minus
+    phase = (int(s[_HUM_PHASE + 1]) + int(s[_HUM_TURN + 1])) & 65535
+    s[_HUM_PHASE + 1] = phase
+    if phase & 32768:
+        s[_HUM_IN_PHASE + 1] = int(s[_HUM_IN_PHASE + 1]) + d2
+    else:
+        s[_HUM_IN_PHASE + 1] = int(s[_HUM_IN_PHASE + 1]) + minus
+    if (phase + 16384) & 32768:
+        s[_HUM_QUADRATURE + 1] = int(s[_HUM_QUADRATURE + 1]) + d2
+    else:
+        s[_HUM_QUADRATURE + 1] = int(s[_HUM_QUADRATURE + 1]) + minus
+    if d2 < 0:
+        d2 = minus
+    s[_HUM_SUM] = int(s[_HUM_SUM]) + d2
+    if coarse > int(s[_LARGEST_COARSE]):
+        s[_LARGEST_COARSE] = coarse
+    watched_n = int(s[_WATCHED_N]) + 1
+    s[_WATCHED_N] = watched_n
+    if watched_n == int(s[_SECOND_N]):
+        _end_second(state)
+    # track
+    energy = (coarse >> 4) * int(s[_COARSE_WEIGHT]) + (fine >> 4) * int(s[_FINE_WEIGHT])
+    usual = int(s[_USUAL_COARSE])
+    if coarse > usual:
+        s[_USUAL_COARSE] = usual + (usual >> 8) * 6 + 1
+    else:
+        s[_USUAL_COARSE] = usual - (usual >> 8) * 2
+    usual = int(s[_USUAL_FINE])
+    if fine > usual:
+        s[_USUAL_FINE] = usual + (usual >> 8) * 6 + 1
+    else:
+        s[_USUAL_FINE] = usual - (usual >> 8) * 2
     since_n = int(s[_SINCE_N])
     if since_n < _COUNT_MAX_N:
         s[_SINCE_N] = since_n + 1
-    peak = int(s[_CAND_ENERGY])
-    age_n = int(s[_CAND_AGE_N])
-    if peak == 0:
-        if energy > int(s[_ENERGY_PREV]):
-            peak = energy
-            age_n = 0
-    elif energy > peak:
-        peak = energy
-        age_n = 0
-    else:
-        age_n += 1
+    cand_energy = int(s[_CAND_ENERGY])
+    least = cand_energy
+    if cand_energy == 0:
+        least = int(s[_ENERGY_PREV])
     s[_ENERGY_PREV] = energy
-    usual = int(s[_USUAL_ENERGY])
-    if energy > usual:
-        s[_USUAL_ENERGY] = usual + (usual >> 6) + 1
-    else:
-        s[_USUAL_ENERGY] = usual - (usual >> 6)
-    s[_CAND_AGE_N] = age_n
-    s[_CAND_ENERGY] = peak
-    if peak != 0:
-        if age_n >= int(s[_HOLD_N]):
+    if energy > least:
+        cand_energy = energy
+        s[_CAND_ENERGY] = energy
+        s[_CAND_COARSE] = coarse
+        s[_CAND_FINE] = fine
+        s[_CAND_AGE_N] = 0
+    elif cand_energy != 0:
+        s[_CAND_AGE_N] = int(s[_CAND_AGE_N]) + 1
+    # decide
+    if cand_energy != 0:
+        if int(s[_CAND_AGE_N]) >= int(s[_HOLD_N]):
             s[_CAND_ENERGY] = 0
-            _candidate(state, peak)
-    learn_left_n = int(s[_LEARN_LEFT_N])
-    if learn_left_n != 0:
-        s[_LEARN_LEFT_N] = learn_left_n - 1
-        if learn_left_n == 1:
-            _replay_learning(state)
+            _candidate(state, int(s[_CAND_COARSE]), int(s[_CAND_FINE]))
+    if int(s[_LEARN_LEFT_N]) != 0:
+        _learn(state)
         return
     if int(s[_SINCE_N]) > int(s[_RR_LIMIT_N]):
-        if int(s[_BACK_ENERGY]) > int(s[_THRESHOLD]) >> 1:
+        if int(s[_BACK_ENERGY]) > (int(s[_THRESHOLD]) >> 4) * _TUNE_BACK_Q4:
             _search_back(state)
     no_beat_n = int(s[_NO_BEAT_N]) - 1
     s[_NO_BEAT_N] = no_beat_n
@@ -520,6 +939,10 @@ def _prime(state, sample_lsb: int):
         i += 1
     s[_SMOOTH_SUM] = smooth_sum
     s[_SMOOTH_PREV] = smooth_sum
+    s[_FINE_PREV] = 2 * mean
+    s[_FINE_PREV2] = 2 * mean
+    s[_MEAN_PREV] = mean
+    s[_MEAN_PREV2] = mean
     i = 0
     while i < 16:
         s[_SMOOTH_RING + i] = 2 * smooth_sum
@@ -531,7 +954,7 @@ def _prime(state, sample_lsb: int):
 
 
 @micropython.viper
-def _push_block(state, samples, blanked, samples_n: int, peak_idx, peak_frac_q8, peak_quality) -> int:
+def _push_block(state, samples, blanked, samples_n: int, peak_idx, peak_frac_q8, peak_quality, peak_polarity) -> int:
     s = ptr32(state)
     raw = ptr16(state)
     x = ptr16(samples)
@@ -539,9 +962,12 @@ def _push_block(state, samples, blanked, samples_n: int, peak_idx, peak_frac_q8,
     out_idx = ptr32(peak_idx)
     out_frac_q8 = ptr8(peak_frac_q8)
     out_quality = ptr8(peak_quality)
+    out_polarity = ptr8(peak_polarity)
     one = 1
     k = one << 31
     decim_n = int(s[_DECIM_N])
+    rail_low = (int(s[_RAIL_LOW]) ^ k) - k
+    rail_high = (int(s[_RAIL_HIGH]) ^ k) - k
     idx = int(s[_SAMPLES_N])
     seen_n = int(s[_SEEN_N])
     phase = int(s[_DECIM_PHASE])
@@ -550,15 +976,26 @@ def _push_block(state, samples, blanked, samples_n: int, peak_idx, peak_frac_q8,
     peaks_n = 0
     i = 0
     while i < samples_n:
-        if int(mask[i]) == 0:
+        # feed
+        kind = int(mask[i])
+        if kind == ECG:
             held = (int(x[i]) ^ 32768) - 32768
             if seen_n == 0:
                 _prime(state, held)
+            if held <= rail_low:
+                s[_RAILED_N] = int(s[_RAILED_N]) + 1
+            elif held >= rail_high:
+                s[_RAILED_N] = int(s[_RAILED_N]) + 1
         elif seen_n == 0:
+            s[_SIGNAL_STATE] = GOOD
+            if kind == OFF:
+                s[_SIGNAL_STATE] = LEAD_OFF
             idx += 1
             i += 1
             continue
-        raw[_RAW_RING + (idx & 511)] = held
+        elif kind == OFF:
+            s[_OFF_N] = int(s[_OFF_N]) + 1
+        raw[_RAW_RING + (idx & _RAW_MASK)] = held
         idx += 1
         if seen_n < _COUNT_MAX_N:
             seen_n += 1
@@ -570,11 +1007,15 @@ def _push_block(state, samples, blanked, samples_n: int, peak_idx, peak_frac_q8,
             _step(state, total)
             phase = 0
             total = 0
+        # take
         if int(s[_QUEUE_N]) != 0:
             head = int(s[_QUEUE_HEAD])
             out_idx[peaks_n] = s[_QUEUE_IDX + head]
             out_frac_q8[peaks_n] = s[_QUEUE_Q8 + head]
             out_quality[peaks_n] = s[_QUEUE_QUALITY + head]
+            out_polarity[peaks_n] = 1
+            if int(s[_QUEUE_Q8 + head]) & _DOWN:
+                out_polarity[peaks_n] = 255
             peaks_n += 1
             s[_QUEUE_HEAD] = (head + 1) & 15
             s[_QUEUE_N] = int(s[_QUEUE_N]) - 1
@@ -590,8 +1031,9 @@ def _push_block(state, samples, blanked, samples_n: int, peak_idx, peak_frac_q8,
 class RPeakDetector:
     """R-peak detector for one ECG channel.
 
-    ``push_block`` leaves its peaks in the arrays ``peak_idx`` (low 32 bits of the sample index), ``peak_frac_q8`` and
-    ``peak_quality``; position = idx + frac_q8 / 256 samples.  Raises ValueError outside 100..1000 Hz.
+    ``push_block`` leaves its peaks in the arrays ``peak_idx`` (low 32 bits of the sample index), ``peak_frac_q8``,
+    ``peak_quality`` and ``peak_polarity`` (+1 up, -1 down); position = idx + frac_q8 / 256 samples.
+    Raises ValueError outside 100..1000 Hz.
     """
 
     def __init__(self, rate_hz):
@@ -601,21 +1043,44 @@ class RPeakDetector:
         self.peak_idx = array("i", bytes(4 * BLOCK_MAX_N))
         self.peak_frac_q8 = bytearray(BLOCK_MAX_N)
         self.peak_quality = bytearray(BLOCK_MAX_N)
+        self.peak_polarity = array("b", bytes(BLOCK_MAX_N))
         self._rate_hz = rate_hz
         _init(self._state, rate_hz)
 
+    @property
+    def signal_state(self):
+        """What the last whole second was: GOOD, NOISY, HUM, SATURATED, FLAT or LEAD_OFF. Allocates nothing."""
+        return self._state[_SIGNAL_STATE]
+
+    def set_rails(self, low_lsb, high_lsb):
+        """Samples at or beyond these values count as saturated; they outlive a reset. Allocates nothing."""
+        self._state[_RAIL_LOW] = low_lsb
+        self._state[_RAIL_HIGH] = high_lsb
+
     def reset(self):
-        """Forget everything, as after power-up: the next sample has index 0. Allocates nothing."""
+        """Forget the stream, as after power-up: the next sample has index 0. Allocates nothing."""
         state = self._state
+        low_lsb = state[_RAIL_LOW]
+        high_lsb = state[_RAIL_HIGH]
         for i in range(_WORDS_N):
             state[i] = 0
         _init(state, self._rate_hz)
+        self.set_rails(low_lsb, high_lsb)
 
     def push_block(self, samples, blanked, n):
-        """Push n <= 64 samples (array 'h') with their mask (bytes of 0 or 1); return the number of peaks.
+        """Push n <= 64 samples (array 'h') with their mask (bytes: ECG, BLANKED or OFF); return the number of peaks.
 
         Allocates nothing.
         """
         if n > BLOCK_MAX_N:
             raise ValueError("block exceeds 64 samples")
-        return _push_block(self._state, samples, blanked, n, self.peak_idx, self.peak_frac_q8, self.peak_quality)
+        return _push_block(
+            self._state,
+            samples,
+            blanked,
+            n,
+            self.peak_idx,
+            self.peak_frac_q8,
+            self.peak_quality,
+            self.peak_polarity,
+        )

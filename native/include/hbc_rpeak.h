@@ -8,10 +8,12 @@
  *
  * Input       : int16, any scale between about 60 and 20000 LSB for an R wave, either polarity.
  * Output      : the instant of the R-peak of the input itself, in samples since init, Q8 (1/256 sample);
- *               every filter delay is already taken off.  Quality 0..255, see hbc_rpeak_peak.
+ *               every filter delay is already taken off.  Quality and polarity of each beat, see hbc_rpeak_peak;
+ *               det->signal_state of the last whole second, see hbc_rpeak_state.
  * Latency     : at most HBC_RPEAK_LATENCY_MS after the peak.  Three exceptions, each bounded: beats of the
- *               first HBC_RPEAK_LEARN_MS are reported together at its end; a beat found by search-back is late by
- *               at most 1.625 mean RR + hold (5.1 s at the slowest rhythm of 20/min); when no beat at all has been
+ *               learning time are reported together at its end (HBC_RPEAK_LEARN_MS; 1.5 s more when one candidate is
+ *               eight times larger than all others); a beat found by search-back is late by at most 1.56 mean RR + hold,
+ *               or until the threshold has come down to it, at most 2.5 s after the last report; when no beat at all has been
  *               found for 2.5 s the thresholds halve once a second and the candidate held back may follow then.
  * Work        : constant per sample; a candidate (at most one per hold time, 150 ms or more) adds a search over at
  *               most 13 filtered and 35 x 9 raw values.  Nothing grows with the length of a bad stretch.
@@ -38,6 +40,23 @@ enum {
     HBC_RPEAK_QUEUE_N = 16   /* more than the candidates that fit into the learning time */
 };
 
+/* What a sample is.  Anything else than ECG is replaced by the last ECG sample (sample and hold). */
+enum {
+    HBC_RPEAK_ECG = 0,
+    HBC_RPEAK_BLANKED = 1,   /* spoilt by a TMS pulse */
+    HBC_RPEAK_OFF = 2        /* an electrode is off */
+};
+
+/* State of the signal, judged once a second; the worst that applies.  Noisy and hum are relative to the beats. */
+typedef enum {
+    HBC_RPEAK_GOOD = 0,
+    HBC_RPEAK_NOISY = 1,      /* between beats usually more than 0.39 of the energy of a beat */
+    HBC_RPEAK_HUM = 2,        /* 50 or 60 Hz of an eighth of the R wave or more dominates the fast changes */
+    HBC_RPEAK_SATURATED = 3,  /* a sixteenth of the samples or more on a rail */
+    HBC_RPEAK_FLAT = 4,       /* nothing above quantisation noise */
+    HBC_RPEAK_LEAD_OFF = 5    /* a quarter of the samples or more marked HBC_RPEAK_OFF */
+} hbc_rpeak_state;
+
 typedef enum {
     HBC_RPEAK_OK = 0,
     HBC_RPEAK_BAD_RATE = 1   /* rate outside 100..1000 Hz; the state is untouched */
@@ -46,11 +65,13 @@ typedef enum {
 /* One R-peak.  Position = sample_idx + frac_q8 / 256 samples; the first sample after init has index 0.
  * quality: share of the beat's energy that stands above what is usual between beats (median) and above the rejected
  * candidates, 255 = all of it; halved for a beat found by search-back.  Clean ECG gives 200 and more, white noise
- * about 100. */
+ * about 100.  polarity: +1 when the reported peak points up, -1 when it points down. */
 typedef struct {
     uint32_t sample_idx;
     uint8_t frac_q8;
     uint8_t quality;
+    int8_t polarity;
+    uint8_t reserved;
 } hbc_rpeak_peak;
 
 /* The whole state, 32-bit words only (plus raw samples), so that the device twin can hold the same words in an
@@ -68,11 +89,17 @@ typedef struct {
     int32_t t_wave_n;         /* 360 ms, steps */
     int32_t second_n;         /* 1 s, steps */
     int32_t floor_energy;     /* candidates below this are quantisation noise (about 6 LSB of bend) */
+    int32_t fine_delay_n;     /* the fine band waits for the coarse one, steps */
     int32_t bend_seek_n;      /* 24 ms: search for the bend extremum around the energy centre, steps */
     int32_t raw_delay_n;      /* delay of the bend signal, raw samples */
-    int32_t raw_seek_n;       /* 16 ms: search around the bend extremum, raw samples */
+    int32_t raw_seek_n;       /* 16 ms: search after the bend extremum, raw samples */
+    int32_t raw_back_n;       /* 48 ms: search before it */
+    int32_t raw_late_n;       /* no position older than this is reported: the promised latency, raw samples */
     int32_t raw_smooth_n;     /* half width of the box that the raw peak is read through, raw samples */
     int32_t raw_arm_n;        /* arm of the parabola, about 4 ms, raw samples */
+    int32_t hum_turn[2];      /* of 50 and 60 Hz, 1/65536 turn per step */
+    int32_t rail_low;
+    int32_t rail_high;
     /* stream */
     uint32_t samples_n;       /* samples pushed, wraps */
     int32_t seen_n;           /* samples since the first good one, saturates */
@@ -83,37 +110,56 @@ typedef struct {
     uint32_t steps_n;         /* steps done, wraps; low bits address the rings */
     int32_t smooth_sum;
     int32_t smooth_prev;
-    int32_t energy;
-    int32_t energy_prev;
-    int32_t usual_energy;     /* follows the median of energy; for the quality only */
+    int32_t fine_prev;        /* input of the fine band one and two steps ago */
+    int32_t fine_prev2;
+    int32_t coarse;           /* energies of the two bands */
+    int32_t fine;
+    int32_t usual_coarse;     /* follow the 75th percentile */
+    int32_t usual_fine;
+    int32_t fine_to_coarse_q4;  /* weight of the fine band over that of the coarse one, 0..1024 */
+    int32_t coarse_weight;    /* 16 and 0 in clean ECG */
+    int32_t fine_weight;
+    int32_t energy_prev;      /* weighted sum of both */
     /* candidate: the largest energy of the last hold_n steps */
     int32_t cand_energy;      /* 0 = none */
+    int32_t cand_coarse;
+    int32_t cand_fine;
     int32_t cand_age_n;
     uint32_t found_idx;       /* result of the position search: sample index ... */
-    int32_t found_q8;         /* ... and fraction 0..255 after it */
+    int32_t found_q8;         /* ... and fraction 0..255 after it; + 256 when the R wave points down */
     int32_t polarity;         /* +1 or -1, the usual direction of the R wave */
     int32_t polarity_votes;   /* -4..4 */
     /* decision */
     int32_t learn_left_n;     /* steps until the learning buffer is replayed; 0 = done */
     int32_t threshold;
+    int32_t span_q10;         /* (signal - noise) / 1024 */
+    int32_t early_q10;        /* added to the threshold just after a beat, part of the span */
     int32_t since_n;          /* steps since the last beat's energy peak, saturates */
     int32_t no_beat_n;        /* steps until the thresholds give way */
-    int32_t last_energy;      /* of the last beat */
+    int32_t last_coarse;      /* energies of the last beat */
+    int32_t last_fine;
     int32_t rr_n;             /* RR intervals known, 0..8 */
+    int32_t rr_usual_n;       /* median of the last eight; 0 until they are known */
     int32_t rr_limit_n;       /* search back when no beat came for this long, steps */
     int32_t signal_pos;
     int32_t noise_pos;
     int32_t rr_pos;
-    int32_t signal[8];        /* energies of the last beats */
-    int32_t noise[8];         /* energies of the last rejected candidates */
+    int32_t signal[8];        /* coarse energies of the last beats */
+    int32_t signal_fine[8];
+    int32_t noise[8];         /* coarse energies of the last rejected candidates */
+    int32_t noise_fine[8];
     int32_t rr[8];            /* steps */
     int32_t back_energy;      /* largest rejected candidate since the last beat; 0 = none */
+    int32_t back_coarse;
+    int32_t back_fine;
     int32_t back_since_n;     /* its since_n */
     uint32_t back_idx;
     int32_t back_q8;
     /* learning buffer, then output queue */
+    int32_t learn_more;       /* 1: a lone giant has prolonged the learning */
     int32_t learn_n;
-    int32_t learn_energy[16];
+    int32_t learn_coarse[16];
+    int32_t learn_fine[16];
     int32_t learn_step[16];
     uint32_t learn_idx[16];
     int32_t learn_q8[16];
@@ -122,23 +168,40 @@ typedef struct {
     uint32_t queue_idx[16];
     int32_t queue_q8[16];
     int32_t queue_quality[16];
+    /* signal state */
+    int32_t signal_state;     /* hbc_rpeak_state of the last whole second */
+    int32_t watched_n;        /* steps of the second that is running, and what was seen in it */
+    int32_t off_n;
+    int32_t railed_n;
+    int32_t largest_coarse;
+    int32_t mean_prev;
+    int32_t mean_prev2;
+    int32_t hum_sum;
+    int32_t hum_phase[2];
+    int32_t hum_in_phase[2];
+    int32_t hum_quadrature[2];
     /* rings */
     int32_t mean_ring[8];     /* decimated samples, Q2 */
     int32_t smooth_ring[16];
     int32_t bend_ring[64];
+    int32_t fine_ring[64];    /* magnitudes */
     int16_t raw_ring[512];
 } hbc_rpeak;
 
 /* Prepare *det for a stream at rate_hz.  Integer arithmetic only; about 20 divisions. */
 hbc_rpeak_status hbc_rpeak_init(hbc_rpeak *det, int32_t rate_hz);
 
-/* Push one sample.  blanked != 0: the sample is replaced by the last unblanked one (sample and hold), so that the
- * result is a pure function of samples and mask; before the first unblanked sample nothing happens.
+/* Samples at or beyond these values count as saturated; -32768 and 32767 unless set. */
+void hbc_rpeak_set_rails(hbc_rpeak *det, int32_t low_lsb, int32_t high_lsb);
+
+/* Push one sample.  blanked: HBC_RPEAK_ECG, or why it is none; then the last ECG sample takes its place, so that the
+ * result is a pure function of samples and mask; before the first ECG sample nothing happens.
  * Returns 1 and fills *out when a peak is due, else 0.  At most one peak per sample; more wait in the queue. */
 int32_t hbc_rpeak_push(hbc_rpeak *det, int16_t sample_lsb, uint8_t blanked, hbc_rpeak_peak *out);
 
 /* Push samples_n samples; blanked may be NULL.  Writes up to peaks_max peaks and returns how many; the rest wait in
- * the queue (16 deep).  peaks_max >= samples_n / 15 + 16 never leaves one behind. */
+ * the queue (16 deep).  peaks_max >= samples_n / 15 + 16 never leaves one behind.
+ * Hosts build with -DHBC_RPEAK_BATCH: the same result, faster, with 9 KiB of stack (src/hbc_rpeak_batch.h). */
 int32_t hbc_rpeak_push_block(hbc_rpeak *det, const int16_t *samples_lsb, const uint8_t *blanked, int32_t samples_n,
                              hbc_rpeak_peak *peaks, int32_t peaks_max);
 /* [/cffi] */

@@ -41,7 +41,7 @@ int main(void)
 {
     static hbc_rpeak det;
     hbc_rpeak_peak peak;
-    int32_t rate_hz, kind, i, smooth_max = 0, energy_max = 0, threshold_max = 0, mask;
+    int32_t rate_hz, kind, i, smooth_max = 0, coarse_max = 0, fine_max = 0, energy_max = 0, threshold_max = 0, mask;
     long peaks_n = 0, samples_n = 0;
     if (hbc_rpeak_init(&det, 99) != HBC_RPEAK_BAD_RATE || hbc_rpeak_init(&det, 1001) != HBC_RPEAK_BAD_RATE) {
         return 1;
@@ -54,12 +54,14 @@ int main(void)
                 peaks_n += hbc_rpeak_push(&det, sample(&det, kind, i), (uint8_t)mask, &peak);
                 samples_n++;
                 smooth_max = magnitude(det.smooth_sum) > smooth_max ? magnitude(det.smooth_sum) : smooth_max;
-                energy_max = det.energy > energy_max ? det.energy : energy_max;
+                coarse_max = det.coarse > coarse_max ? det.coarse : coarse_max;
+                fine_max = det.fine > fine_max ? det.fine : fine_max;
+                energy_max = det.energy_prev > energy_max ? det.energy_prev : energy_max;
                 threshold_max = det.threshold > threshold_max ? det.threshold : threshold_max;
             }
         }
     }
-    printf("%ld samples, %ld peaks, smooth_sum %d, energy %d, threshold %d\n", samples_n, peaks_n, (int)smooth_max,
-           (int)energy_max, (int)threshold_max);
+    printf("%ld samples, %ld peaks, smooth_sum %d, coarse %d, fine %d, energy %d, threshold %d\n", samples_n, peaks_n,
+           (int)smooth_max, (int)coarse_max, (int)fine_max, (int)energy_max, (int)threshold_max);
     return 0;
 }

@@ -1,215 +1,244 @@
 """A slow R-peak detector with the same answers as the C, written another way on purpose.
 
 The C runs sample by sample with rings, running sums and counters.  This one sees the whole recording at once:
-convolutions, argmax on slices, absolute times in a list of events, ``statistics.median``.  A shared mistake would have
-to be made twice.  Specification: docs/detector.md.
+convolutions, argmax on slices, ``statistics.median``, and a list of dated events (a candidate is ripe, a search-back is
+due, the patience ends) of which the earliest is always next.  A shared mistake would have to be made twice.
+Specification: docs/detector.md.  Filters and positions are in oracle_signal.py, the states in oracle_state.py.
 """
 
-import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from oracle_signal import Bands, IntArray, Locator, Peak, Plan, Size, Tune, middle, next_top, share_q10
+from oracle_state import GOOD, LEAD_OFF, State, Watched, states_of
 
-IntArray = NDArray[np.int64]
-Peak = tuple[int, int]  # sample index, fraction in 1/256
+Beat = tuple[int, int, int, int]  # sample index, fraction in 1/256, quality, polarity
+
+NEVER = 1 << 60
+RIPE, SEARCH_BACK, GIVE_WAY = range(3)  # in this order within a step
+
+
+def ratio_q4(a: int, b: int) -> int:
+    return min(1023, a // ((b >> 4) + 1))
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Lengths at one rate, in steps unless the name says raw."""
-
-    rate_hz: int
-    decim: int = field(init=False)
-    hold: int = field(init=False)
-    delay_raw: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        decim = max(1, self.rate_hz // 120)
-        object.__setattr__(self, "decim", decim)
-        # Twice the group delay of four symmetric filters, in raw samples: length - 1 of each.
-        taps_raw = (decim - 1) + decim * ((self.ms(24) - 1) + (2 - 1) + 2 * self.ms(24))
-        object.__setattr__(self, "delay_raw", taps_raw // 2)
-        latest_raw = self.delay_raw + self.ms_raw(16) + 1 + decim * ((self.ms(80) - 1) // 2 + self.ms(24) + 1)
-        object.__setattr__(self, "hold", min(self.ms(180), (self.rate_hz * 300 // 1000 - latest_raw) // decim))
-
-    @property
-    def step_hz(self) -> int:
-        return self.rate_hz // self.decim
-
-    def ms(self, duration_ms: int) -> int:
-        return max(1, (duration_ms * self.step_hz + 500) // 1000)
-
-    def ms_raw(self, duration_ms: int) -> int:
-        return max(1, (duration_ms * self.rate_hz + 500) // 1000)
+class Candidate:
+    step: int
+    size: Size
+    peak: Peak
 
 
-def bend_and_energy(samples: IntArray, plan: Plan) -> tuple[IntArray, IntArray]:
-    """Filter the whole recording; index = step."""
-    steps_n = len(samples) // plan.decim
-    sums = samples[: steps_n * plan.decim].reshape(steps_n, plan.decim).sum(axis=1)
-    mean = (sums * (4096 // plan.decim)) >> 10
-    first = (int(samples[0]) * plan.decim * (4096 // plan.decim)) >> 10
-    low_pass = np.convolve(np.ones(plan.ms(24), np.int64), [1, 1])
-    second_difference = np.zeros(2 * plan.ms(24) + 1, np.int64)
-    second_difference[[0, plan.ms(24), -1]] = -1, 2, -1
-    kernel = np.convolve(low_pass, second_difference)
-    padded = np.concatenate([np.full(len(kernel) - 1, first), mean])
-    bend = np.convolve(padded, kernel, mode="valid")
-    energy = np.convolve(np.abs(bend), np.ones(plan.ms(80), np.int64))[:steps_n]
-    return bend, energy
-
-
-def candidates(energy: IntArray, plan: Plan) -> list[int]:
-    """Steps whose energy is not exceeded in the following hold."""
-    found: list[int] = []
-    at = 0
-    previous = np.concatenate([[0], energy[:-1]])
-    while True:
-        rising = np.flatnonzero(energy[at:] > previous[at:])
-        if len(rising) == 0:
-            return found
-        top = at + int(rising[0])
-        while True:
-            larger = np.flatnonzero(energy[top + 1 : top + plan.hold + 1] > energy[top])
-            if len(larger) == 0:
-                break
-            top += 1 + int(larger[0])
-        if top + plan.hold >= len(energy):
-            return found
-        found.append(top)
-        at = top + plan.hold + 1
-
-
-class Locator:
-    """Turns the step of an energy peak into a position on the raw samples; remembers the polarity."""
-
-    def __init__(self, samples: IntArray, bend: IntArray, plan: Plan) -> None:
-        self.plan, self.bend, self.votes, self.up = plan, bend, 0, True
-        self.pad = 2000
-        padded = np.concatenate([np.full(self.pad, samples[0]), samples, np.zeros(1, np.int64)])
-        half = plan.rate_hz * 4 // 1000
-        self.smooth = np.convolve(padded, np.ones(2 * half + 1, np.int64), mode="same")
-
-    def __call__(self, top: int) -> Peak:
-        plan = self.plan
-        centre = top - (plan.ms(80) - 1) // 2
-        # The search prefers the later of equals in the C's order of ages, which is the later step.
-        steps = np.arange(centre + plan.ms(24), centre - plan.ms(24) - 1, -1)
-        values = np.where(steps >= 0, self.bend[np.maximum(steps, 0)], 0)
-        highest, lowest = max(int(values.max()), 0), max(int(-values.min()), 0)
-        self.votes = max(-4, min(4, self.votes + (1 if highest >= lowest else -1)))
-        if abs(self.votes) == 4:
-            self.up = self.votes > 0
-        upward = 3 * highest >= 2 * lowest if self.up else 2 * highest > 3 * lowest
-        target = highest if upward else lowest
-        hit = int(steps[np.argmax(values if upward else -values)]) if target else centre
-        return self.on_raw((hit + 1) * plan.decim - 1 - plan.delay_raw, 1 if upward else -1)
-
-    def on_raw(self, centre: int, sign: int) -> Peak:
-        seek, arm = self.plan.ms_raw(16), self.plan.ms_raw(4)
-        window = range(max(centre - seek, 0), centre + seek + 1)
-        best = max(window, key=lambda i: (sign * self.smooth[i + self.pad], -i))
-        before, here, after = (sign * int(self.smooth[best + self.pad + d]) for d in (-arm, 0, arm))
-        curve = 2 * here - before - after
-        offset = 0
-        if curve > 0:
-            size = min(abs(after - before) * 128 * arm // curve, 128 * arm)
-            offset = size if after >= before else -size
-        if best * 256 + offset < 0:
-            offset = 0
-        return divmod(best * 256 + offset, 256)
+def lone_giant(seen: list[Candidate]) -> tuple[bool, Size]:
+    """Is the largest more than eight times the next; and the size to start from, that of the next if so."""
+    ranked = [*sorted((candidate.size for candidate in seen), key=lambda size: -size[0]), (0, 0), (0, 0)]
+    alone = 0 < ranked[1][0] < ranked[0][0] >> 3
+    return alone, ranked[1 if alone else 0]
 
 
 class Judge:
-    """Decides over candidates in time; all times are absolute steps."""
+    """Decides over candidates; all times are absolute steps, ``now`` is the step at which it decides."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.floor = 48 * plan.ms(24) * plan.ms(80)
-        self.signal: list[int] = [0] * 8
-        self.noise: list[int] = [0] * 8
+    def __init__(self, plan: Plan, usual: list[Size]) -> None:
+        self.plan, self.usual = plan, usual
+        self.signal: list[Size] = [(0, 0)] * 8
+        self.noise: list[Size] = [(0, 0)] * 8
+        self.balance_q4, self.weights = 0, (16, 0)
         self.rr: list[int] = []
-        self.beats: list[Peak] = []
-        self.last_step, self.last_energy = -3 * plan.step_hz - 1, 0
-        self.patience = (5 * plan.step_hz) >> 1
-        self.waiting: tuple[int, int, Peak] | None = None
+        self.beats: list[Beat] = []
+        self.heights: list[tuple[int, int]] = []  # (step, usual coarse energy of a beat after that step)
+        self.last = Candidate(-3 * plan.step_hz - 1, (0, 0), (0, 0, 1))
+        self.waiting: Candidate | None = None
+        self.threshold, self.span_q10, self.early_q10 = 0, 0, 0
+        self.patience_ends, self.watch_from = NEVER, 0
 
-    def threshold(self) -> int:
-        noise = (sum(sorted(self.noise)[3:5])) >> 1
-        assert noise == int(statistics.median(self.noise))
-        above = max(0, int(statistics.median(self.signal)) - noise)
-        return max(noise + (above >> 5) * 11, self.floor)
+    def weigh(self, size: tuple[Any, Any]) -> Any:
+        """Both bands on the scale of the coarse one; of one instant or of many."""
+        coarse, fine = size
+        return (coarse >> 4) * self.weights[0] + (fine >> 4) * self.weights[1]
 
-    def accept(self, step: int, energy: int, peak: Peak) -> None:
-        interval = step - self.last_step
+    @staticmethod
+    def typical(sizes: list[Size]) -> Size:
+        coarse, fine = zip(*sizes, strict=True)
+        return middle(coarse), middle(fine)
+
+    def settle(self, now: int) -> None:
+        """Threshold and doubt from the last eight beats, the last eight rejected and what is usual."""
+        noise, signal = self.weigh(self.typical(self.noise)), self.weigh(self.typical(self.signal))
+        share = share_q10(self.weigh(self.usual[now + 1]), signal + 1)
+        rise = max(0, share - Tune.NOISE_FROM_Q10) * Tune.NOISE_GAIN
+        part = min(Tune.THRESHOLD_Q10 + rise, Tune.THRESHOLD_MAX_Q10)
+        self.early_q10 = min(max(0, share - Tune.EARLY_FROM_Q10) * Tune.EARLY_GAIN, Tune.EARLY_MAX_Q10)
+        self.span_q10 = max(0, signal - noise) >> 10
+        self.threshold = max(noise + self.span_q10 * part, self.plan.floor)
+        self.heights.append((now, self.typical(self.signal)[0]))
+
+    def limit(self, interval: int) -> int:
+        """What a candidate must exceed: more the earlier it comes, once the rhythm is known."""
+        early_end = (middle(self.rr) * Tune.EARLY_RR_Q5) >> 5 if len(self.rr) == 8 else 0
+        if interval >= early_end:
+            return self.threshold
+        return self.threshold + self.span_q10 * (self.early_q10 * (early_end - interval) // early_end)
+
+    def quality(self, energy: int, now: int) -> int:
+        usual = max(self.weigh(self.usual[now + 1]), self.weigh(self.typical(self.noise)))
+        drop = 7 if energy >= 1 << 22 else 0
+        return (energy - usual >> drop) * 255 // (energy >> drop) if energy > usual else 0
+
+    def weigh_bands(self, now: int) -> None:
+        """Fisher's rule with the usual energies as noise; a quarter of the way at each beat."""
+        (coarse, fine), (usual_coarse, usual_fine) = self.typical(self.signal), self.usual[now + 1]
+        coarse_snr, fine_snr = ratio_q4(coarse, usual_coarse) + 1, ratio_q4(fine, usual_fine) + 1
+        wanted = 0
+        if fine_snr > coarse_snr:
+            wanted = fine_snr * ratio_q4(usual_coarse, usual_fine) // coarse_snr * Tune.FINE_GAIN
+            noisiness = share_q10(usual_coarse, coarse + 1)
+            wanted = min(1024, wanted if noisiness >= 256 else (wanted >> 4) * noisiness >> 4)
+        self.balance_q4 += (wanted - self.balance_q4) >> 2
+        self.weights = (16, self.balance_q4) if self.balance_q4 <= 256 else (4096 // self.balance_q4, 256)
+
+    def accept(self, beat: Candidate, quality: int, now: int) -> None:
+        interval = beat.step - self.last.step
         if interval < 3 * self.plan.step_hz:
             self.rr = [*self.rr, interval][-8:]
-        self.signal = [*self.signal[1:], energy]
-        self.last_step, self.last_energy, self.waiting = step, energy, None
-        self.patience = (5 * self.plan.step_hz) >> 1
-        self.beats.append(peak)
+        self.signal = [*self.signal[1:], beat.size]
+        self.last, self.waiting = beat, None
+        self.patience_ends = now + (5 * self.plan.step_hz >> 1) - 1
+        self.weigh_bands(now)
+        self.settle(now)
+        self.beats.append((*beat.peak[:2], quality, beat.peak[2]))
 
-    def judge(self, step: int, energy: int, peak: Peak) -> None:
-        interval = step - self.last_step
-        t_wave = interval < self.plan.ms(360) and energy < (self.last_energy >> 4) * 9
+    def judge(self, candidate: Candidate, now: int) -> None:
+        interval, energy = candidate.step - self.last.step, self.weigh(candidate.size)
+        self.watch_from = now
+        t_wave = interval < self.plan.ms(360) and energy < (self.weigh(self.last.size) >> 4) * Tune.T_WAVE_Q4
         if interval < self.plan.ms(200) or t_wave:
             return
-        if energy > self.threshold():
-            self.accept(step, energy, peak)
+        if energy > self.limit(interval):
+            self.accept(candidate, self.quality(energy, now), now)
             return
-        self.noise = [*self.noise[1:], energy]
-        if self.waiting is None or energy > self.waiting[1]:
-            self.waiting = (step, energy, peak)
+        self.noise = [*self.noise[1:], candidate.size]
+        self.settle(now)
+        if self.waiting is None or energy > self.weigh(self.waiting.size):
+            self.waiting = candidate
 
-    def learn(self, seen: list[tuple[int, int, Peak]]) -> None:
-        sizes = sorted((energy for _, energy, _ in seen), reverse=True) or [0]
-        start = sizes[1] if len(sizes) > 1 and sizes[1] < sizes[0] >> 3 else sizes[0]
-        self.signal, self.noise = [start - (start >> 2)] * 8, [start >> 4] * 8
-        for step, energy, peak in seen:
-            self.judge(step, energy, peak)
+    def learn(self, seen: list[Candidate], now: int) -> None:
+        """Start from the largest, unless it is a lone giant; then judge all that was seen."""
+        _, start = lone_giant(seen)
+        self.signal = [(start[0] - (start[0] >> 2), start[1] - (start[1] >> 2))] * 8
+        self.noise = [(start[0] >> 4, start[1] >> 4)] * 8
+        self.settle(now)
+        for candidate in seen:
+            self.judge(candidate, now)
+        self.patience_ends, self.watch_from = now + (5 * self.plan.step_hz >> 1), now + 1
 
-    def tick(self, step: int) -> None:
+    def search_back_at(self) -> int:
+        """Step at which the largest rejected candidate will be taken, if nothing happens before."""
+        if self.waiting is None or self.weigh(self.waiting.size) <= (self.threshold >> 4) * Tune.BACK_Q4:
+            return NEVER
         mean = sum(self.rr) // len(self.rr) if self.rr else self.plan.step_hz
-        limit = mean + ((mean * 5) >> 3) + self.plan.hold
-        if self.waiting and step - self.last_step > limit and self.waiting[1] > self.threshold() >> 1:
-            energy = self.waiting[1]
-            self.noise = [min(value, energy >> 1) for value in self.noise]
-            self.signal = [min(value, energy * 2) for value in self.signal]
-            self.accept(*self.waiting)
-        self.patience -= 1
-        if self.patience == 0:
-            self.signal = [value >> 1 for value in self.signal]
-            self.noise = [value >> 1 for value in self.noise]
-            self.patience = self.plan.step_hz
+        limit = mean + (mean * Tune.BACK_RR_Q4 >> 4) + self.plan.hold
+        return max(self.watch_from, self.last.step + limit + 1)
+
+    def search_back(self, now: int) -> None:
+        assert self.waiting is not None
+        quality = self.quality(self.weigh(self.waiting.size), now) >> 1
+        coarse, fine = self.waiting.size
+        self.noise = [(min(c, coarse >> 1), min(f, fine >> 1)) for c, f in self.noise]
+        self.signal = [(min(c, coarse * 2), min(f, fine * 2)) for c, f in self.signal]
+        self.accept(self.waiting, quality, now)
+
+    def give_way(self, now: int) -> None:
+        self.signal = [(c >> 1, f >> 1) for c, f in self.signal]
+        self.noise = [(c >> 1, f >> 1) for c, f in self.noise]
+        self.settle(now)
+        self.patience_ends, self.watch_from = now + self.plan.step_hz, now + 1
 
 
-def find_peaks(samples_lsb: NDArray[np.int16], rate_hz: int) -> list[Peak]:
-    """R-peaks of a recording, in the order in which the C reports them.
+def learning(energy: IntArray, bands: Bands, locate: Locator, plan: Plan) -> tuple[list[Candidate], int, int]:
+    """Candidates of the first 2 s, 3.5 s when one is a lone giant; where to look on, and the step of the judgement."""
+    seen, start, end, longer = list[Candidate](), 0, 2 * plan.step_hz - 1, 3 * plan.step_hz >> 1
+    while len(seen) < 16:
+        top = next_top(energy, start, plan.hold)
+        if top is not None and top + plan.hold <= end:
+            start = top + plan.hold + 1
+            if bands.coarse[top] >= plan.floor:
+                seen.append(Candidate(top, bands.size(top), locate(top)))
+        elif longer and lone_giant(seen)[0]:
+            end, longer = end + longer, 0
+        else:
+            return seen, start, end
+    return seen, start, start - 1
+
+
+def decide(bands: Bands, locate: Locator, plan: Plan) -> Judge:
+    """Go from event to event; a beat may change the weights, and with them the energies still to come."""
+    judge, steps_n = Judge(plan, bands.usual), len(bands.coarse)
+    energy = judge.weigh((bands.coarse, bands.fine))
+    seen, start, now = learning(energy, bands, locate, plan)
+    if now < steps_n:
+        judge.learn(seen, now)
+    while True:
+        energy[now + 1 :] = judge.weigh((bands.coarse[now + 1 :], bands.fine[now + 1 :]))
+        top = next_top(energy, start, plan.hold)
+        ripe_at = NEVER if top is None else top + plan.hold
+        now, event = min((ripe_at, RIPE), (judge.search_back_at(), SEARCH_BACK), (judge.patience_ends, GIVE_WAY))
+        if now >= steps_n:
+            return judge
+        if event == SEARCH_BACK:
+            judge.search_back(now)
+        elif event == GIVE_WAY:
+            judge.give_way(now)
+        elif top is not None:
+            start = now + 1
+            if bands.coarse[top] >= plan.floor:
+                judge.judge(Candidate(top, bands.size(top), locate(top)), now)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the C must say: beats in the order of its reports; states as (samples pushed, state)."""
+
+    beats: list[Beat]
+    states: list[State]
+
+
+def listen(
+    samples_lsb: NDArray[np.int16],
+    rate_hz: int,
+    mask: NDArray[np.uint8] | None = None,
+    rails_lsb: tuple[int, int] = (-32768, 32767),
+) -> Answer:
+    """R-peaks and signal states of a recording.
 
     Parameters
     ----------
     samples_lsb : array of int16, shape (n,)
-        ECG; apply sample-and-hold for blanked samples first.
+        ECG.
     rate_hz : int
         100..1000 Hz.
+    mask : array of uint8, shape (n,), optional
+        0 ECG, 1 blanked, 2 electrode off.
+    rails_lsb : (int, int)
+        Values at or beyond these are saturated.
+
+    Returns
+    -------
+    Answer
     """
-    plan, samples = Plan(rate_hz), samples_lsb.astype(np.int64)
-    bend, energy = bend_and_energy(samples, plan)
-    locate, judge = Locator(samples, bend, plan), Judge(plan)
-    due = {top + plan.hold: top for top in candidates(energy, plan)}
-    learning: list[tuple[int, int, Peak]] = []
-    learn_end = 2 * plan.step_hz - 1
-    for step in range(len(energy)):
-        top = due.get(step)
-        if top is not None and energy[top] >= judge.floor:
-            event = (top, int(energy[top]), locate(top))
-            if step <= learn_end:
-                learning.append(event)
-            else:
-                judge.judge(*event)
-        if step == learn_end:
-            judge.learn(learning)
-        elif step > learn_end:
-            judge.tick(step)
-    return judge.beats
+    kinds = np.zeros(len(samples_lsb), np.uint8) if mask is None else mask
+    plan, good = Plan(rate_hz), kinds == 0
+    first = int(np.argmax(good)) if good.any() else len(good)
+    opening = [(first, LEAD_OFF if kinds[first - 1] == 2 else GOOD)] if first else []
+    if first == len(good):
+        return Answer([], opening)
+    good, kinds, raw = good[first:], kinds[first:], samples_lsb[first:].astype(np.int64)
+    held = raw[np.maximum.accumulate(np.where(good, np.arange(len(raw)), 0))]
+    bands = Bands(held, plan)
+    judge = decide(bands, Locator(held, bands.bend, plan), plan)
+    railed = good & ((raw <= rails_lsb[0]) | (raw >= rails_lsb[1]))
+    states = states_of(Watched(bands, kinds == 2, railed, judge.heights), plan)
+    beats = [(index + first, q8, quality, polarity) for index, q8, quality, polarity in judge.beats]
+    return Answer(beats, opening + [(first + pushed_n, state) for pushed_n, state in states])

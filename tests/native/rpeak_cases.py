@@ -74,11 +74,14 @@ def random_square_wave(samples_n: int, rng: np.random.Generator) -> NDArray[np.i
     return np.where(np.cumsum(flips) % 2, 32767, -32768).astype(np.int16)
 
 
-def random_mask(samples_n: int, rng: np.random.Generator, runs_n: int) -> NDArray[np.uint8]:
-    """Blanking mask with random runs of 1..60 samples."""
+def random_mask(
+    samples_n: int, rng: np.random.Generator, runs_n: int, kinds: tuple[int, ...] = (1,)
+) -> NDArray[np.uint8]:
+    """Mask with random runs of 1..60 samples, the given kinds (1 = blanked, 2 = an electrode is off) in turn."""
     mask = np.zeros(samples_n, np.uint8)
-    for start, length in zip(rng.integers(0, samples_n, runs_n), rng.integers(1, 60, runs_n), strict=True):
-        mask[start : start + length] = 1
+    runs = zip(rng.integers(0, samples_n, runs_n), rng.integers(1, 60, runs_n), strict=True)
+    for run, (start, length) in enumerate(runs):
+        mask[start : start + length] = kinds[run % len(kinds)]
     return mask
 
 

