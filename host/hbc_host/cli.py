@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hbc_host import __version__, cli_analyze, cli_box, cli_rig
+from hbc_host import __version__, cli_analyze, cli_box, cli_detect, cli_rig
 from hbc_host.cli_common import HbcGroup
 
 app = typer.Typer(
@@ -52,7 +52,7 @@ for command in (
     cli_box.record,
     cli_box.replay,
     cli_analyze.analyze,
-    cli_analyze.detect,
+    cli_detect.detect,
     cli_analyze.report,
     cli_box.doctor,
     version,

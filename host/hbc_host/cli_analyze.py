@@ -1,4 +1,4 @@
-"""``hbc analyze``, ``hbc detect``, ``hbc report``: from what was recorded to an answer."""
+"""``hbc analyze``, ``hbc report``: from what was recorded to an answer."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from hbc_host.cli_common import (
 from hbc_host.errors import InputError
 
 if TYPE_CHECKING:
-    from hbc_host.analysis import Analysis, FloatArray
-    from hbc_host.io.ecg_text import EcgRecording
+    from hbc_host.analysis import Analysis
     from hbc_host.session import Session
 
 RateOption = Annotated[
@@ -81,11 +80,11 @@ def analyze(
     command = command_line(
         "analyze",
         *paths,
-        *_given("--protocol", protocol),
-        *_given("--rate-hz", rate_hz),
-        *_given("--first-train-s", first_train_s),
-        *_given("--start-uncertainty-s", start_uncertainty_s or None),
-        *_given("--report", report),
+        *given("--protocol", protocol),
+        *given("--rate-hz", rate_hz),
+        *given("--first-train-s", first_train_s),
+        *given("--start-uncertainty-s", start_uncertainty_s or None),
+        *given("--report", report),
     )
     show(out, analysis)
     if report is not None:
@@ -128,53 +127,11 @@ def report(
                 analysis, facts = analyze_folder(source, protocol)
                 drawn_from, command = (
                     "",
-                    command_line("report", source, *_given("--protocol", protocol), "--out", target),
+                    command_line("report", source, *given("--protocol", protocol), "--out", target),
                 )
             else:
                 analysis, drawn_from, command = read_document(source), source.name, read_command(source)
         write(out, analysis, target, command=command, facts=facts, drawn_from=drawn_from)
-
-
-def detect(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="ECG: WFDB record, or text with one value a line.")],
-    rate_hz: RateOption = None,
-    csv: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="Write the beat times, in seconds, to OUT.", show_default=False)
-    ] = None,
-    json_target: JsonOption = None,
-) -> None:
-    """Find the heart beats (R-peaks) in an ECG file.
-
-    Example: hbc detect ecg.txt --rate-hz 130 --csv beats.csv
-    """
-    refuse_overwriting([file], {"--csv": csv, "--json": Path(json_target) if json_target else None})
-    out = Output(json_target)
-    from hbc_host.errors import TooFewBeatsError
-    from hbc_host.sources import detect_beats
-
-    with progress("finding beats"):
-        ecg = _read_ecg(file, rate_hz)
-        beats_s = detect_beats(ecg)
-    if beats_s.size < 2:
-        raise TooFewBeatsError(
-            f"{file}: {beats_s.size} beats in {ecg.duration_s:.0f} s, at least 2 are needed; "
-            "check --rate-hz and the signal"
-        )
-    rate_bpm = 60.0 * (beats_s.size - 1) / float(beats_s[-1] - beats_s[0])
-    out.say(f"{beats_s.size} beats in {ecg.duration_s:.1f} s at {ecg.rate_hz:g} Hz, mean heart rate {rate_bpm:.1f} bpm")
-    if csv is not None:
-        _write_beats(csv, beats_s)
-        out.say(f"beat times: {csv}")
-    out.json(
-        {
-            "file": str(file),
-            "rate_hz": ecg.rate_hz,
-            "duration_s": ecg.duration_s,
-            "beats_n": int(beats_s.size),
-            "mean_hr_bpm": rate_bpm,
-            "beats_s": [round(float(beat_s), 6) for beat_s in beats_s],
-        }
-    )
 
 
 def show(out: Output, analysis: Analysis) -> None:
@@ -229,32 +186,14 @@ def analyze_folder(folder: Path, protocol: str | None) -> tuple[Analysis, dict[s
     return replace(analysis, notes=notes), session_facts(session)
 
 
-def _given(option: str, value: object) -> list[str]:
+def given(option: str, value: object) -> list[str]:
     """An option as typed; nothing when it was left out."""
     if value is None:
         return []
     return [option, str(value).removesuffix(".0") if isinstance(value, float) else str(value)]  # every digit counts
 
 
-def _write_beats(path: Path, beats_s: FloatArray) -> None:
-    try:
-        path.write_text("beat_s\n" + "".join(f"{beat_s:.5f}\n" for beat_s in beats_s), encoding="utf-8")
-    except OSError as fault:
-        raise InputError(f"cannot write {path}: {fault.strerror}; choose another place with --csv") from None
-
-
 def _target(source: Path, out_path: Path | None) -> Path:
     if out_path is None:
         return source / "report.html" if source.is_dir() else source.with_suffix(".html")
     return out_path / f"{source.stem}.html" if out_path.is_dir() else out_path
-
-
-def _read_ecg(file: Path, rate_hz: float | None) -> EcgRecording:
-    from hbc_host.io import sniff
-    from hbc_host.io.ecg_text import read_ecg_text
-    from hbc_host.io.wfdb_record import read_wfdb
-
-    kind = sniff.sniff(file)
-    if kind == sniff.SESSION:
-        raise InputError(f"{file}: a session already holds the beats that the box found; use hbc analyze {file}")
-    return read_wfdb(file) if kind == sniff.WFDB else read_ecg_text(file, rate_hz)

@@ -183,7 +183,7 @@ def test_detect_counts_beats_and_writes_their_times(ecg_text: Path, tmp_path: Pa
     assert document["mean_hr_bpm"] == pytest.approx(75.0, abs=0.5)
     with target.open(newline="") as file:
         rows = list(csv.reader(file))
-    assert rows[0] == ["beat_s"]
+    assert rows[0] == ["time_s", "rr_ms", "quality", "polarity"]
     assert [float(row[0]) for row in rows[1:]] == pytest.approx(document["beats_s"], abs=1e-5)
 
 

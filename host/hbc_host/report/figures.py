@@ -1,6 +1,6 @@
 """The figures of the report as SVG text that takes its colours from the page.
 
-matplotlib draws with one hexadecimal colour per role; :func:`_inline` then swaps each for a CSS variable, so that the
+matplotlib draws with one hexadecimal colour per role; :func:`inline` then swaps each for a CSS variable, so that the
 same figure reads in light, dark and print. Text stays text (searchable, in the font of the page).
 """
 
@@ -70,7 +70,7 @@ def response_figure(analysis: Analysis) -> str | None:
         low, high = _shared_range([line for site in shown for line in _response_lines(site)])
         axes[0].set_ylim(low, high)
         _label(figure, "seconds after the train starts", "heart-rate change (bpm)")
-        return _inline(figure, "response", "Mean heart-rate change after train onset, per site")
+        return inline(figure, "response", "Mean heart-rate change after train onset, per site")
 
 
 def dose_figure(analysis: Analysis) -> str | None:
@@ -93,7 +93,7 @@ def dose_figure(analysis: Analysis) -> str | None:
             _mark_outside(ax, site.steps, by_intensity=by_intensity)
         unit = "intensity (% of stimulator output)" if by_intensity else "step (order of delivery)"
         _label(figure, unit, "slowing in the step (bpm)")
-        return _inline(figure, "dose", "Slowing per step, per site")
+        return inline(figure, "dose", "Slowing per step, per site")
 
 
 def _draw_response(ax: Axes, site: SiteResult, *, train_s: float) -> None:
@@ -228,7 +228,7 @@ def _figure(panels_n: int, *, height_in: float) -> Iterator[tuple[Figure, list[A
         yield figure, axes[:panels_n]
 
 
-def _inline(figure: Figure, name: str, description: str) -> str:
+def inline(figure: Figure, name: str, description: str) -> str:
     """SVG to stand inside the page: no prolog, no metadata, own ids, the page's colours and fonts."""
     buffer = io.StringIO()
     metadata: dict[str, Any] = {"Date": None}  # a date would make every report differ
