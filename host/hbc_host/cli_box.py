@@ -94,6 +94,9 @@ def replay(
     )
     same = "the same bytes give the same result" if document["same"] else "NOT the result of the recording"
     out.say(f"result {document['replay_hash'][:16]}: {same}")
+    if document["beats_differ_n"] is not None:
+        again_n = document["beats_differ_n"]
+        out.say(f"beats detected again from its samples: {'all the same' if not again_n else f'{again_n} DIFFER'}")
     if document["damage"]:
         out.say(f"the recording is damaged: {', '.join(document['damage'])}; the replay repeats this damage")
     for note in live.notes:
@@ -104,14 +107,22 @@ def replay(
             f"{session}: replay gives result {document['replay_hash'][:16]}, the recording "
             f"{document['live_hash'][:16]}; keep the folder and report it with the output of hbc version"
         )
+    if verify and document["beats_differ_n"]:
+        raise SessionError(
+            f"{session}: {document['beats_differ_n']} beats of the box do not follow from its samples with this "
+            f"detector; was it recorded by another version (its firmware: {live.hello.firmware})?"
+        )
 
 
 def _replay_document(live: Session, again: Session) -> dict[str, Any]:
+    from hbc_host.redetect import beats_that_differ
     from hbc_host.replay import recording_damage
     from hbc_host.session import session_hash
 
+    damage = recording_damage(live)
     document = {
-        "damage": recording_damage(live),
+        "damage": damage,
+        "beats_differ_n": None if damage else beats_that_differ(live),
         "session": str(live.path),
         "duration_s": again.duration_s,
         "frames_n": again.frames_n,

@@ -47,6 +47,30 @@ def redetect(session: Session) -> npt.NDArray[np.void]:
     return np.concatenate(parts) if parts else np.empty(0, PEAK_DTYPE)
 
 
+def beats_that_differ(session: Session) -> int | None:
+    """Count the beats of the box that its samples do not give again, and those given that it did not report.
+
+    Parameters
+    ----------
+    session : Session
+        A recording without damage.
+
+    Returns
+    -------
+    int or None
+        0 when both agree in instant and quality; the last two may have been found too late to be sent. None when the
+        recording does not begin with the first sample after boot: what came before is not known.
+    """
+    if not session.ecg_idx.size or session.ecg_idx[0] != 0:
+        return None
+    again = redetect(session)
+    found: set[tuple[int, int]] = set(zip(again["peak_us"].tolist(), again["quality"].tolist(), strict=True))
+    sent: set[tuple[int, int]] = set(zip(session.beats_us.tolist(), session.beat_quality.tolist(), strict=True))
+    last_us = max((peak_us for peak_us, _ in sent), default=0)
+    waiting_n = sum(peak_us > last_us for peak_us, _ in found - sent)
+    return len(sent ^ found) - min(2, waiting_n)
+
+
 def blanked_of(session: Session) -> npt.NDArray[np.bool_]:
     """Samples of a recording that the box kept from its detector, shape (samples,)."""
     edges_us = session.edges_tick // EDGE_TICKS_PER_US

@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hbc_hil.rig import rig
 from hbc_hil.scenario import Scenario
 from hbc_host.io.wfdb_record import quiet_wfdb
 from hbc_host.record import record
-from hbc_host.redetect import blanked_of, redetect
+from hbc_host.redetect import beats_that_differ, blanked_of, redetect
 from hbc_host.session import Session, load_session
 from hbc_host.session_model import SessionMeta
 from hbc_host.transport import SerialTransport
@@ -82,3 +83,15 @@ def test_the_files_agree_with_each_other_and_with_the_clock_of_the_session(
     page = (out / "beats.html").read_text("utf-8")
     assert "blanked" in page
     assert "trigger" in page
+
+
+def test_replay_verify_detects_the_beats_again(hbc: str, session: tuple[Path, Session]) -> None:
+    folder, recorded = session
+    done = subprocess.run([hbc, "replay", str(folder), "--verify"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "beats detected again from its samples: all the same" in done.stdout
+    other = recorded.ecg_lsb.copy()
+    other[np.searchsorted(recorded.ecg_us, recorded.beats_us[20])] += 40
+    assert beats_that_differ(replace(recorded, ecg_lsb=other)) >= 1
+    later = replace(recorded, ecg_idx=recorded.ecg_idx + 25)
+    assert beats_that_differ(later) is None  # the box had seen something before

@@ -1,0 +1,207 @@
+"""hbc_artefact takes TMS artefacts out, leaves the heart in, and touches nothing where there are no pulses."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rpeak_cases as cases
+from cffi import FFI
+from numpy.typing import NDArray
+
+HERE = Path(__file__).resolve().parent
+NATIVE = HERE.parents[1] / "native"
+RATES_HZ = (100, 250, 360, 500, 1000)
+ECG, PULSE, OFF = 0, 1, 2
+R_LSB = 1000
+PULSE_S, BLANK_BEFORE_S, BLANK_AFTER_S = 0.1, 0.004, 0.008
+FIRST_PULSE_S, KNOWN_S = 4.0, 2.0  # twenty visits: learned by then
+AWAKE_S = 3.0
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """Output in LSB and where it was held, both (samples,)."""
+
+    out_lsb: NDArray[np.float64]
+    held: NDArray[np.bool_]
+
+
+class Filter:
+    """The C module, built for this test, behind its own header."""
+
+    def __init__(self, folder: Path) -> None:
+        gcc = shutil.which("gcc")
+        assert gcc, "gcc is not installed; the filter cannot be built without it"
+        library = folder / "artefact.so"
+        flags = ["-std=c99", "-O2", "-shared", "-fPIC", "-DHBC_RPEAK_CHECK", f"-I{NATIVE / 'include'}"]
+        subprocess.run([gcc, *flags, str(NATIVE / "src" / "hbc_artefact.c"), "-o", str(library)], check=True)
+        header = (NATIVE / "include" / "hbc_artefact.h").read_text(encoding="utf-8")
+        self.ffi = FFI()
+        self.ffi.cdef("/*" + header.partition("/* [cffi]")[2].partition("/* [/cffi] */")[0])
+        self.lib: Any = self.ffi.dlopen(str(library))
+
+    def run(self, samples: NDArray[np.int16], kinds: NDArray[np.uint8], rate_hz: int) -> Filtered:
+        state = self.ffi.new("hbc_artefact *")
+        self.lib.hbc_artefact_init(state, rate_hz)
+        out_lsb, held = np.empty(len(samples)), np.empty(len(samples), np.bool_)
+        for i, (sample, kind) in enumerate(zip(samples.tolist(), kinds.tolist(), strict=True)):
+            held[i] = self.lib.hbc_artefact_push(state, sample, kind)
+            out_lsb[i] = state.out_lsb
+        return Filtered(out_lsb, held)
+
+
+@pytest.fixture(scope="module")
+def artefact_filter(tmp_path_factory: pytest.TempPathFactory) -> Filter:
+    return Filter(tmp_path_factory.mktemp("artefact"))
+
+
+@dataclass(frozen=True)
+class Stimulated:
+    """An ECG alone and with artefacts at 10 Hz, in LSB; the kinds of its samples; pulses and beats in seconds."""
+
+    clean: NDArray[np.float64]
+    samples: NDArray[np.int16]
+    kinds: NDArray[np.uint8]
+    pulses_s: NDArray[np.float64]
+    beats_s: NDArray[np.float64]
+
+
+def stimulated(rate_hz: int, *, height_r: float, tail_s: float, duration_s: float = 16.0) -> Stimulated:
+    """Beats every 0.83 s, so that no beat keeps its place between the pulses."""
+    beats_s = cases.regular_beats(duration_s, 0.83)
+    clean = cases.synthetic_ecg(beats_s, rate_hz)[0].astype(np.float64)
+    clean *= R_LSB / clean.max()
+    time_s = np.arange(len(clean)) / rate_hz
+    pulses_s = np.arange(FIRST_PULSE_S, duration_s, PULSE_S)
+    kinds = np.zeros(len(clean), np.uint8)
+    samples = clean.copy()
+    for pulse_s in pulses_s:
+        after_s = time_s - pulse_s
+        kinds[(after_s >= -BLANK_BEFORE_S) & (after_s < BLANK_AFTER_S)] = PULSE
+        samples += height_r * R_LSB * np.where(after_s >= 0, np.exp(-np.maximum(after_s, 0) / tail_s), 0)
+    return Stimulated(clean, cases.to_int16(samples), kinds, pulses_s, beats_s)
+
+
+def without_pulses(samples: NDArray[np.int16], kinds: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """What sample and hold makes of it."""
+    last = np.maximum.accumulate(np.where(kinds == ECG, np.arange(len(samples)), 0))
+    return samples[last]
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+def test_without_pulses_the_output_is_the_input(artefact_filter: Filter, rate_hz: int) -> None:
+    rng = np.random.default_rng(rate_hz)
+    samples = rng.integers(-32768, 32768, 8 * rate_hz).astype(np.int16)
+    kinds = np.where(rng.random(len(samples)) < 0.02, OFF, ECG).astype(np.uint8)
+    kinds[0] = ECG
+    done = artefact_filter.run(samples, kinds, rate_hz)
+    assert np.array_equal(done.out_lsb, without_pulses(samples, kinds))
+    assert not done.held.any()
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+def test_three_seconds_after_the_last_pulse_the_output_is_the_input(artefact_filter: Filter, rate_hz: int) -> None:
+    case = stimulated(rate_hz, height_r=5.0, tail_s=0.05)
+    kinds = case.kinds.copy()
+    kinds[8 * rate_hz :] = ECG
+    done = artefact_filter.run(case.samples, kinds, rate_hz)
+    last_edge_idx = int(np.flatnonzero(np.diff(kinds.astype(int)) == PULSE)[-1]) + 1
+    rested_idx = last_edge_idx + int(AWAKE_S * rate_hz)
+    assert np.array_equal(done.out_lsb[rested_idx:], case.samples[rested_idx:])
+    assert not done.held[rested_idx:].any()
+    assert not np.array_equal(done.out_lsb[:rested_idx], case.samples[:rested_idx])
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+@pytest.mark.parametrize(("height_r", "tail_s"), [(0.5, 0.02), (1.0, 0.1), (2.0, 0.05)])
+def test_a_learned_tail_is_gone_and_the_heart_is_not(
+    artefact_filter: Filter, rate_hz: int, height_r: float, tail_s: float
+) -> None:
+    case = stimulated(rate_hz, height_r=height_r, tail_s=tail_s)
+    done = artefact_filter.run(case.samples, case.kinds, rate_hz)
+    known = slice(int((FIRST_PULSE_S + KNOWN_S) * rate_hz), None)
+    seen = ~(done.held | np.roll(done.held, 1))[known]
+    wanted, got, given = (np.diff(x, prepend=x[0])[known][seen] for x in (case.clean, done.out_lsb, case.samples))
+    left = np.sqrt(np.mean((got - wanted) ** 2) / np.mean((given - wanted) ** 2))
+    assert np.mean(seen) > 0.6
+    assert left < 0.35
+    assert np.corrcoef(got, wanted)[0, 1] > 0.97
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ[1:])  # at 100 Hz a blank is one sample
+def test_a_wave_that_rises_under_a_pulse_keeps_its_height(artefact_filter: Filter, rate_hz: int) -> None:
+    case = stimulated(rate_hz, height_r=-1.0, tail_s=0.005)  # on a peak of the same sign it would look like a rail
+    done = artefact_filter.run(case.samples, case.kinds, rate_hz)
+    rises = []
+    for beat_s in case.beats_s[case.beats_s > FIRST_PULSE_S + KNOWN_S]:
+        nearest_s = case.pulses_s[np.argmin(np.abs(case.pulses_s - beat_s))]
+        if -0.018 < nearest_s - beat_s < -0.006:  # the blank lies on the upstroke
+            before, after = int((nearest_s - 0.006) * rate_hz), int((nearest_s + 0.014) * rate_hz)
+            rises.append(
+                [x[after] - x[before] for x in (done.out_lsb, case.clean, without_pulses(case.samples, case.kinds))]
+            )
+    rise = np.array(rises)
+    assert len(rise) >= 1
+    assert np.all(np.abs(rise[:, 0] - rise[:, 1]) < 0.25 * R_LSB)
+    assert np.all(rise[:, 1] > 0.3 * R_LSB)
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+def test_a_rail_is_held_and_its_step_dropped(artefact_filter: Filter, rate_hz: int) -> None:
+    case = stimulated(rate_hz, height_r=0.5, tail_s=0.01)
+    samples = case.samples.copy()
+    start, stop = int(6.05 * rate_hz), int(6.35 * rate_hz)
+    samples[start:stop] = 2047
+    done = artefact_filter.run(samples, case.kinds, rate_hz)
+    settled = start + int(0.012 * rate_hz) + 1
+    assert done.held[settled:stop].all()
+    assert np.ptp(done.out_lsb[settled:stop]) == 0
+    assert np.max(np.abs(np.diff(done.out_lsb[start - 2 : stop + 5]))) < 0.5 * R_LSB
+
+
+def test_the_same_samples_give_the_same_output_twice(artefact_filter: Filter) -> None:
+    case = stimulated(500, height_r=5.0, tail_s=0.02)
+    first, second = (artefact_filter.run(case.samples, case.kinds, 500) for _ in range(2))
+    assert np.array_equal(first.out_lsb, second.out_lsb)
+    assert np.array_equal(first.held, second.held)
+
+
+def test_the_state_is_small(artefact_filter: Filter) -> None:
+    size = artefact_filter.ffi.sizeof("hbc_artefact")
+    print(f"hbc_artefact: {size} bytes")
+    assert size <= 1228
+
+
+def test_a_block_of_rest_is_the_same_as_single_samples(artefact_filter: Filter) -> None:
+    rng = np.random.default_rng(3)
+    samples = np.ascontiguousarray(rng.integers(-32768, 32768, 2500).astype(np.int16))
+    single, block = (artefact_filter.ffi.new("hbc_artefact *") for _ in range(2))
+    for state in (single, block):
+        artefact_filter.lib.hbc_artefact_init(state, 500)
+    for sample in samples.tolist():
+        artefact_filter.lib.hbc_artefact_push(single, sample, ECG)
+    for part in np.split(samples, [1, 700, 1203]):
+        pointer = artefact_filter.ffi.cast("int16_t *", part.ctypes.data)
+        artefact_filter.lib.hbc_artefact_rest(block, pointer, len(part))
+    assert bytes(artefact_filter.ffi.buffer(single)) == bytes(artefact_filter.ffi.buffer(block))
+
+
+def test_full_scale_at_every_rate_meets_no_sanitizer(tmp_path: Path) -> None:
+    gcc = shutil.which("gcc")
+    assert gcc, "gcc is not installed; the filter cannot be built without it"
+    harness = tmp_path / "harness"
+    flags = ["-std=c99", "-O1", "-g", "-DHBC_RPEAK_CHECK", "-fsanitize=undefined,address", "-fno-sanitize-recover=all"]
+    source = str(HERE / "artefact_harness.c")
+    subprocess.run([gcc, *flags, f"-I{NATIVE / 'include'}", source, "-o", str(harness)], check=True)
+    done = subprocess.run([str(harness)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    print(done.stdout)
+    words = done.stdout.replace(",", "").split()
+    samples_n, held_n, offset_q4 = int(words[0]), int(words[2]), int(words[5])
+    assert samples_n > 8_000_000
+    assert held_n > 500_000
+    assert offset_q4 > 1 << 20
