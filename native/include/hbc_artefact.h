@@ -11,9 +11,10 @@
  *    the first pulse of a burst, the mean slope over the last bursts is kept, and taken off.  A beat is not tied to the
  *    pulses, so it stays in.  The learned slopes are summed across held samples too: what the input rose or fell beyond
  *    them was the ECG's own doing, and an R wave that began under a pulse keeps its height.
- *  * Where there is no ECG to be had, the output holds: on a rail; where the artefact, or what remains of it, is steeper
- *    than an R wave; at a lag not learned yet; on the pulse itself unless its artefact is known and small.
- *  * After a rail, or when the artefact is not known well, the step across the hold is dropped.
+ *  * Where there is no ECG to be had, the output holds: on a rail; where the artefact, or what remains of it, is
+ *    steeper than an R wave; at a lag not learned yet; on the pulse itself unless its artefact is known and small.
+ *  * After a rail, or when the artefact is not known well, the step across the hold is dropped.  The slope on which an
+ *    amplifier recovers from a long rail is followed and taken off too.
  *
  * Input   : int16, any scale; one kind a sample, see below.  100..1000 Hz.
  * Output  : out_lsb, saturated to int16, and whether it is held because of a pulse.  No delay.

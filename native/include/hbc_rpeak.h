@@ -16,7 +16,7 @@
  *               or until the threshold has come down to it, at most 2.5 s after the last report; when no beat at all has been
  *               found for 2.5 s the thresholds halve once a second and the candidate held back may follow then.
  * Work        : constant per sample; a candidate (at most one per hold time, 150 ms or more) adds a search over at
- *               most 13 filtered and 35 x 9 raw values.  Nothing grows with the length of a bad stretch.
+ *               most 13 filtered and 92 raw values.  Nothing grows with the length of a bad stretch.
  * Overflow    : cannot happen for any int16 input; bounds of every intermediate in docs/detector.md, asserted by
  *               building with -DHBC_RPEAK_CHECK.  Only the two sample counters wrap, on purpose, as uint32.
  * Requires    : >> of a negative int32 is arithmetic (checked at compile time).

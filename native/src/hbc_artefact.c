@@ -86,32 +86,47 @@ static void end_second(hbc_artefact *filter)
     filter->steepest_q4 = 0;
 }
 
-/* Far from pulses: the output is the input. */
-void hbc_artefact_rest(hbc_artefact *filter, const int16_t *samples_lsb, int32_t samples_n)
+static int32_t larger(int32_t a, int32_t b)
 {
-    int32_t i = 0, end, slope_lsb, low_lsb = filter->low_lsb, high_lsb = filter->high_lsb, steepest_lsb;
-    int32_t prev_lsb = filter->prev_lost ? samples_lsb[0] : filter->prev_lsb;
-    while (i < samples_n) {
-        end = samples_n - i < filter->second_left_n ? samples_n : i + filter->second_left_n;
-        filter->second_left_n -= end - i;
-        for (steepest_lsb = filter->steepest_q4 >> 4; i < end; i++) {
-            slope_lsb = magnitude(samples_lsb[i] - prev_lsb);
-            prev_lsb = samples_lsb[i];
-            steepest_lsb = slope_lsb > steepest_lsb ? slope_lsb : steepest_lsb;
-            high_lsb = prev_lsb > high_lsb ? prev_lsb : high_lsb;
-            low_lsb = prev_lsb < low_lsb ? prev_lsb : low_lsb;
-        }
-        filter->steepest_q4 = steepest_lsb * 16;
-        if (filter->second_left_n == 0) {
-            end_second(filter);
-        }
+    return a > b ? a : b;
+}
+
+/* Range and steepest slope of samples from..to - 1; the one before them is there too.  A plain loop: compilers turn it
+ * into vector instructions. */
+static void scan(hbc_artefact *filter, const int16_t *samples_lsb, int32_t from, int32_t to)
+{
+    int32_t i, low_lsb = filter->low_lsb, high_lsb = filter->high_lsb, steepest_lsb = filter->steepest_q4 >> 4;
+    for (i = from; i < to; i++) {
+        const int32_t sample_lsb = samples_lsb[i];
+        steepest_lsb = larger(steepest_lsb, magnitude(sample_lsb - samples_lsb[i - 1]));
+        high_lsb = larger(high_lsb, sample_lsb);
+        low_lsb = -larger(-low_lsb, -sample_lsb);
     }
     filter->low_lsb = low_lsb;
     filter->high_lsb = high_lsb;
-    filter->prev_lsb = prev_lsb;
+    filter->steepest_q4 = steepest_lsb * 16;
+    filter->second_left_n -= to - from;
+    if (filter->second_left_n == 0) {
+        end_second(filter);
+    }
+}
+
+/* Far from pulses: the output is the input. */
+void hbc_artefact_rest(hbc_artefact *filter, const int16_t *samples_lsb, int32_t samples_n)
+{
+    int32_t i, n;
+    int16_t first_lsb[2];
+    first_lsb[1] = samples_lsb[0];
+    first_lsb[0] = filter->prev_lost ? first_lsb[1] : (int16_t)filter->prev_lsb;
+    scan(filter, first_lsb, 1, 2);
+    for (i = 1; i < samples_n; i += n) {
+        n = samples_n - i < filter->second_left_n ? samples_n - i : filter->second_left_n;
+        scan(filter, samples_lsb, i, i + n);
+    }
+    filter->prev_lsb = samples_lsb[samples_n - 1];
     filter->prev_lost = 0;
-    filter->out_lsb = prev_lsb;
-    filter->out_q4 = prev_lsb * 16;
+    filter->out_lsb = filter->prev_lsb;
+    filter->out_q4 = filter->prev_lsb * 16;
 }
 
 static void fall_asleep(hbc_artefact *filter)
@@ -135,8 +150,8 @@ static void follow_pulses(hbc_artefact *filter, int32_t is_pulse)
     filter->was_pulse = is_pulse;
 }
 
-/* Mean slope at this lag.  The second visit keeps the smaller slope of the first two, 0 when they differ in sign: a beat
- * in the first visit must not become the artefact. */
+/* Mean slope at this lag.  The second visit keeps the smaller slope of the first two, 0 when they differ in sign: a
+ * beat in the first visit must not become the artefact. */
 static void learn(hbc_artefact *filter, int32_t slope_q4)
 {
     int32_t mean_q4 = filter->learned[filter->lag_n] >> 4;
