@@ -485,8 +485,6 @@ def _locate(state):
     oldest = centre + int(s[_RAW_BACK_N])
     if oldest > late_n:
         oldest = late_n
-        if centre > late_n:
-            oldest = centre
     if oldest >= seen_n:
         oldest = seen_n - 1
     best_age = oldest
@@ -572,8 +570,7 @@ def _accept(state, coarse: int, fine: int, idx_word: int, q8: int, since_n: int,
     s[_LAST_FINE] = fine
     s[_BACK_ENERGY] = 0
     s[_NO_BEAT_N] = (5 * second_n) >> 1
-    if int(s[_LEARN_LEFT_N]) == 0:
-        _weigh_bands(state)
+    _weigh_bands(state)
     _update_threshold(state)
     _enqueue(state, idx_word, q8, quality)
 

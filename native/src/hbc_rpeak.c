@@ -355,8 +355,9 @@ static void locate(hbc_rpeak *det)
     centre = bend_age * det->decim_n + det->raw_delay_n;
     /* Wide beats bend most on a late shoulder; their peak lies before it.  Never older than the promised latency. */
     oldest = centre + det->raw_back_n;
+    CHECK(centre <= det->raw_late_n);
     if (oldest > det->raw_late_n) {
-        oldest = centre > det->raw_late_n ? centre : det->raw_late_n;
+        oldest = det->raw_late_n;
     }
     if (oldest >= det->seen_n) { /* not before the first sample */
         oldest = det->seen_n - 1;
@@ -435,9 +436,7 @@ static void accept(hbc_rpeak *det, int32_t coarse, int32_t fine, uint32_t idx, i
     det->last_fine = fine;
     det->back_energy = 0;
     det->no_beat_n = (5 * det->second_n) >> 1;
-    if (det->learn_left_n == 0) {
-        weigh_bands(det);
-    }
+    weigh_bands(det);
     update_threshold(det);
     enqueue(det, idx, q8, quality);
 }

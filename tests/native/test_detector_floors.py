@@ -1,6 +1,5 @@
 """Accuracy on real ECG as floors: a change may raise them, never lower them (figures in docs/detector.md)."""
 
-import warnings
 from pathlib import Path
 
 import detector_scores as scores
@@ -12,7 +11,6 @@ from hbc_native import detect, detect_beats
 from numpy.typing import NDArray
 from peers import OURS
 
-BEAT_SYMBOLS = frozenset("NLRBAaJSVrFejnE/fQ?")
 # In these spans of the toy ECG (seconds) the recorder is overloaded and shows no QRS complexes in this lead; the
 # annotators saw them in the other lead.
 TOY_OVERLOADED_S = ((42.5, 43.9), (209.5, 213.2))
@@ -21,12 +19,8 @@ TOY_START_IN_208 = 422820  # the toy ECG is 19:34.5 to 24:34.5 of record 208
 
 def annotated(path: Path) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
     """Return the first lead in mV, its rate and the annotated beats in seconds."""
-    wfdb = pytest.importorskip("wfdb")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # wfdb's use of pandas is not ours to mend
-        record, notes = wfdb.rdrecord(str(path), channels=[0]), wfdb.rdann(str(path), "atr")
-    is_beat = np.isin(notes.symbol, list(BEAT_SYMBOLS))
-    return record.p_signal[:, 0], float(record.fs), np.unique(notes.sample[is_beat]) / record.fs
+    record = scores.load(path)
+    return record.ecg_mv, record.rate_hz, record.beats_idx / record.rate_hz
 
 
 def outside(at_s: NDArray[np.float64], spans_s: tuple[tuple[float, float], ...]) -> NDArray[np.float64]:
@@ -37,7 +31,6 @@ def outside(at_s: NDArray[np.float64], spans_s: tuple[tuple[float, float], ...])
 
 def test_mitdb_gross_floor(shared_data: Path) -> None:
     """All records at hand: gross F1 whole and after five minutes, time jitter, and no record far below the others."""
-    pytest.importorskip("wfdb")
     (gross,) = scores.score_all(scores.record_paths(shared_data / "mitdb"), [OURS])
     assert gross.whole.hits_n + gross.whole.misses_n == 55437
     assert gross.whole.f1_pct >= 99.82
@@ -50,7 +43,6 @@ def test_mitdb_gross_floor(shared_data: Path) -> None:
 
 def test_electrode_motion_floor(shared_data: Path) -> None:
     """Record 118 with electrode motion at six levels."""
-    pytest.importorskip("wfdb")
     (gross,) = scores.score_all(scores.record_paths(shared_data / "nstdb", "118e"), [OURS])
     f1_pct = {scores.NOISE_DB[one.record]: one.whole.f1_pct for one in gross.records}
     floors = {24: 99.9, 18: 99.9, 12: 99.6, 6: 96.9, 0: 86.0, -6: 77.7}

@@ -12,20 +12,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from hbc_hil.ecg_source import BEAT_SYMBOLS
 from hbc_hil.score import outside
+from hbc_host.io.wfdb_record import quiet_wfdb
 from numpy.typing import NDArray
 from peers import OURS, Peer, absent, installed
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-BEAT_SYMBOLS = frozenset("NLRBAaJSVrFejnE/fQ?")
 WITHIN_S = 0.15
 LEARNING_S = 300.0
 NOISE_DB = {"118e24": 24, "118e18": 18, "118e12": 12, "118e06": 6, "118e00": 0, "118e_6": -6}
@@ -111,10 +111,7 @@ def record_paths(folder: Path, match: str = "") -> list[Path]:
 
 
 def load(path: Path) -> Record:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # wfdb's use of pandas is not ours to mend, at import too
-        import wfdb
-
+    with quiet_wfdb() as wfdb:
         record, notes = wfdb.rdrecord(str(path), channels=[0]), wfdb.rdann(str(path), "atr")
     symbols, at_idx = np.array(notes.symbol), np.asarray(notes.sample, dtype=np.float64)
     # An episode that is still on when the record ends lasts until there.
