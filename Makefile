@@ -72,8 +72,12 @@ hammer: $(SETUP)  ## HAMMER_N (1e9) random and adversarial samples through the s
 cost: $(SETUP)  ## cycles, code and stack of the detector on the ESP32, counted
 	$(BIN)/python tests/study/device_cost.py
 
-study: $(SETUP)  ## false positives and power of the coupling estimate
+study: $(SETUP)  ## false positives and power of coupling, thresholds, sites; hours
 	$(BIN)/python tests/study/coupling_null.py
+	$(BIN)/python tests/study/null_campaign.py
+	$(BIN)/python tests/study/threshold_study.py --seed 103
+	$(BIN)/python tests/study/sites_study.py
+	$(BIN)/python tests/study/published_null.py
 
 soak: $(SETUP)  ## an hour of virtual recording through the whole chain
 	$(BIN)/python tests/study/soak.py

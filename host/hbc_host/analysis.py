@@ -1,8 +1,7 @@
-"""From recordings to the result that is shown: one run per site, Holm over sites, effects per step."""
+"""From recordings to the result that is shown: a run per site, the sites compared, and other numbers beside them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,14 @@ import numpy.typing as npt
 
 from hbc_host.beats import Beats
 from hbc_host.coupling import CouplingResult, RunFit, fit_run
-from hbc_host.errors import NoTrainsError, TooFewBeatsError
+from hbc_host.errors import InputError, NoTrainsError, TooFewBeatsError
+from hbc_host.published import PublishedScore, published_score
 from hbc_host.response import TrainResponse, mean_response
 from hbc_host.runs import RunInput, protocol_notes, session_runs
+from hbc_host.secondary import SecondaryMetrics, secondary_metrics
+from hbc_host.sites import SiteComparison, compare_sites
 from hbc_host.steps import StepEffect, step_effects
+from hbc_host.threshold import ThresholdResult, threshold_of_run
 from hbc_host.trains import Protocol
 
 if TYPE_CHECKING:
@@ -30,7 +33,11 @@ BEATS_MIN_N = 10
 
 @dataclass(frozen=True)
 class SiteResult:
-    """What one run showed. ``p_holm`` is adjusted over all sites of the analysis; nan for an unusable run."""
+    """What one run showed. ``p_holm`` is adjusted over all sites of the analysis; nan for an unusable run.
+
+    ``threshold`` is None unless the intensities are known and enough of them differ. ``published`` and ``secondary``
+    are for comparison only, and None where the run is too short for them.
+    """
 
     site: str
     coupling: CouplingResult
@@ -39,6 +46,9 @@ class SiteResult:
     steps: tuple[StepEffect, ...]
     mean_hr_bpm: float
     beats_n: int
+    threshold: ThresholdResult | None = None
+    published: PublishedScore | None = None
+    secondary: SecondaryMetrics | None = None
 
 
 @dataclass(frozen=True)
@@ -51,17 +61,7 @@ class Analysis:
     sites: tuple[SiteResult, ...]
     quality: dict[str, str | int | float]
     notes: tuple[str, ...]
-
-
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Holm's step-down adjustment (Holm 1979, Scand J Stat 6:65); nan stays nan and is not counted."""
-    known = sorted((p, index) for index, p in enumerate(p_values) if not math.isnan(p))
-    adjusted = [math.nan] * len(p_values)
-    running = 0.0
-    for rank, (p, index) in enumerate(known):
-        running = max(running, min(1.0, (len(known) - rank) * p))
-        adjusted[index] = running
-    return tuple(adjusted)
+    comparison: SiteComparison | None = None
 
 
 def analyze_runs(
@@ -90,10 +90,13 @@ def analyze_runs(
             f"{beats_n} beats found, at least {BEATS_MIN_N} are needed; check electrodes, --rate-hz and the signal"
         )
     fits = [_fit(run, protocol) for run in runs]
-    p_holm = holm([fit.result.p_value for fit in fits])
-    sites = tuple(_site_result(run, fit, p, protocol) for run, fit, p in zip(runs, fits, p_holm, strict=True))
+    comparison = compare_sites([(run.site, fit) for run, fit in zip(runs, fits, strict=True)])
+    sites = tuple(
+        _site_result(run, fit, site.p_holm, protocol)
+        for run, fit, site in zip(runs, fits, comparison.sites, strict=True)
+    )
     all_notes = (*protocol_notes(runs, protocol), *notes)
-    return Analysis(title, source, protocol, sites, {**_beat_quality(fits), **(quality or {})}, all_notes)
+    return Analysis(title, source, protocol, sites, {**_beat_quality(fits), **(quality or {})}, all_notes, comparison)
 
 
 def _fit(run: RunInput, protocol: Protocol) -> RunFit:
@@ -101,9 +104,8 @@ def _fit(run: RunInput, protocol: Protocol) -> RunFit:
     if intensities is None and protocol.rising and run.onsets_s.size == protocol.trains_n:
         # Values are unknown but their order is not: the protocol raises the intensity with every train.
         intensities = np.arange(run.onsets_s.size, dtype=np.float64)
-    inside = (run.beats_s >= run.start_s) & (run.beats_s <= run.end_s)
     return fit_run(
-        run.beats_s[inside],
+        _beats_of(run),
         run.onsets_s,
         train_s=run.train_s,
         rest_s=run.rest_s,
@@ -113,12 +115,44 @@ def _fit(run: RunInput, protocol: Protocol) -> RunFit:
     )
 
 
+def _beats_of(run: RunInput) -> FloatArray:
+    return run.beats_s[(run.beats_s >= run.start_s) & (run.beats_s <= run.end_s)]
+
+
 def _site_result(run: RunInput, fit: RunFit, p_holm: float, protocol: Protocol) -> SiteResult:
     design = fit.design
     after_s = min(design.cycle_s, protocol.cycle_s)
     response = mean_response(design.beats, design.onsets_s[design.accepted], after_s=after_s)
     steps = step_effects(fit, run.intensities_pct)
-    return SiteResult(run.site, fit.result, p_holm, response, steps, design.mean_rate_bpm, fit.result.beats_n)
+    return SiteResult(
+        run.site,
+        fit.result,
+        p_holm,
+        response,
+        steps,
+        design.mean_rate_bpm,
+        fit.result.beats_n,
+        _threshold(run, fit),
+        _published(run, protocol),
+        secondary_metrics(_beats_of(run), run.onsets_s, train_s=run.train_s, gaps_s=run.gaps_s),
+    )
+
+
+def _threshold(run: RunInput, fit: RunFit) -> ThresholdResult | None:
+    if run.intensities_pct is None or run.start_uncertainty_s > 0.0 or np.ptp(run.intensities_pct) == 0.0:
+        return None
+    try:
+        return threshold_of_run(fit, run.intensities_pct, rest_s=run.rest_s)
+    except InputError:  # too few different intensities: nothing is wrong with the run
+        return None
+
+
+def _published(run: RunInput, protocol: Protocol) -> PublishedScore | None:
+    cycle_s = protocol.cycle_s if run.onsets_s.size < 2 else None
+    try:
+        return published_score(_beats_of(run), run.onsets_s, train_s=run.train_s, cycle_s=cycle_s)
+    except TooFewBeatsError:
+        return None
 
 
 def _beat_quality(fits: Sequence[RunFit]) -> Quality:
@@ -212,5 +246,4 @@ __all__ = [
     "analyze_files",
     "analyze_runs",
     "analyze_session",
-    "holm",
 ]

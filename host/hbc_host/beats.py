@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbc_host.errors import InputError
+from hbc_host.running import quantiles
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -89,17 +90,10 @@ class Beats:
         return min(1.0, max(0.0, 1.0 - used_s / (end_s - start_s)))
 
 
-def _windows(values: FloatArray, width_n: int) -> FloatArray:
-    """Windows of ``width_n`` around each value, mirrored at both ends, shape (n, width_n)."""
-    half_n = min(width_n // 2, values.size - 1)
-    padded = np.pad(values, half_n, mode="reflect")
-    return np.lib.stride_tricks.sliding_window_view(padded, 2 * half_n + 1)
-
-
 def _quartile_deviation(values: FloatArray) -> FloatArray:
     """Half the interquartile range of ``abs(values)`` in the surrounding 91, shape (n,)."""
-    quartiles = np.percentile(_windows(np.abs(values), WINDOW_N), (25.0, 75.0), axis=1)
-    return np.asarray((quartiles[1] - quartiles[0]) / 2.0, dtype=np.float64)
+    lower, upper = quantiles(np.abs(values), WINDOW_N, (0.25, 0.75))
+    return np.asarray((upper - lower) / 2.0)
 
 
 def _in_spans(starts_s: FloatArray, ends_s: FloatArray, gaps_s: Sequence[tuple[float, float]]) -> BoolArray:
@@ -122,7 +116,7 @@ def _classify(rr_s: FloatArray, in_gap: BoolArray) -> KindArray:
     if keep_idx.size < 5:
         return kinds
     rr = rr_s[keep_idx]
-    median_s = np.median(_windows(rr, MEDIAN_N), axis=1)
+    (median_s,) = quantiles(rr, MEDIAN_N, (0.5,))
     change_s = np.diff(rr, prepend=rr[0])
     distance_s = rr - median_s
     # A short interval is half as far from the median as the long one that mirrors it.
@@ -130,7 +124,7 @@ def _classify(rr_s: FloatArray, in_gap: BoolArray) -> KindArray:
     change_limit_s = np.maximum(ALPHA * _quartile_deviation(change_s), CHANGE_FLOOR * median_s)
     distance_limit_s = np.maximum(ALPHA * _quartile_deviation(distance_s), DISTANCE_FLOOR * median_s)
     found = _decide(rr, median_s, change_s / change_limit_s, distance_s / distance_limit_s, distance_limit_s)
-    wide = rr / np.median(_windows(rr, WINDOW_N), axis=1)
+    wide = rr / quantiles(rr, WINDOW_N, (0.5,))[0]
     found[(found == NORMAL) & ((wide < WIDE_LOW) | (wide > WIDE_HIGH)) & ~_after_extra(found)] = ECTOPIC
     kinds[keep_idx] = found
     kinds[(kinds == NORMAL) & (rr_s < RR_MIN_S)] = EXTRA

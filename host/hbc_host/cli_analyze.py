@@ -135,15 +135,27 @@ def report(
 
 
 def show(out: Output, analysis: Analysis) -> None:
-    """Table, verdict and notes on the terminal."""
-    from hbc_host.report import words
-    from hbc_host.tables import site_table
+    """Table, verdict, thresholds, notes, and the numbers of others, on the terminal."""
+    from hbc_host.report import comparing, words
+    from hbc_host.tables import comparison_table, published_table, site_table
 
     out.console.print(site_table(analysis))
     out.say(words.overall_sentence(analysis))
+    if difference := comparing.difference_sentence(analysis):
+        out.say(difference)
+    for site in analysis.sites:
+        if threshold := comparing.threshold_sentence(site):
+            out.say(f"{site.site}: {threshold}")
+    out.say(words.UNPROVEN)
+    if (table := comparison_table(analysis)) is not None:
+        out.console.print(table)
+    out.console.print(published_table(analysis))
+    out.say(comparing.COMPARISON_ONLY)
     for site in analysis.sites:
         for reason in site.coupling.reasons:
             out.say(f"note: {site.site}: {reason}")
+        for reason in comparing.threshold_notes(site):
+            out.say(f"note: {site.site}, threshold: {reason}")
     for note in analysis.notes:
         out.say(f"note: {note}")
 

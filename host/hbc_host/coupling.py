@@ -1,6 +1,6 @@
 """Does the heart slow with the pulse trains? Effect, interval, latency and a p-value calibrated on the run itself.
 
-First version. Heart rate per heart cycle is regressed on train-locked response shapes in autoregressive noise; the
+Heart rate per heart cycle is regressed on train-locked response shapes in autoregressive noise; the
 p-value comes from a parametric bootstrap of that noise with the run's own onsets. Method, sources and known limits:
 docs/analysis.md.
 """
@@ -18,12 +18,17 @@ from hbc_host import design as build
 from hbc_host import evidence
 from hbc_host.beats import classify_beats
 from hbc_host.design import Hypothesis, RunDesign
-from hbc_host.effects import interval_change_ms, weighted_effect_bpm
-from hbc_host.evidence import Block, Fit
+from hbc_host.doubts import doubts
+from hbc_host.effects import interval_change_ms, weighted_fall
+from hbc_host.evidence import Fit
+from hbc_host.intervals import Bounds, invert
+from hbc_host.reasons import ALPHA as ALPHA
+from hbc_host.reasons import reasons_for
+from hbc_host.stretches import Stretch as Stretch
+from hbc_host.stretches import prepare
 
 FloatArray = npt.NDArray[np.float64]
 
-ALPHA = 0.05
 #: With an uncertain start one direction must be this many times more likely than the other, else neither is claimed.
 DIRECTION_RATIO = 3.0
 
@@ -34,7 +39,9 @@ class CouplingResult:
 
     ``effect_bpm`` is the mean over accepted trains of the largest fall of heart rate after train onset in the fitted
     noiseless response (slowing positive), ``effect_ms`` the change of the interval between beats at that instant.
-    Intervals are 95 %. ``latency_s`` is the delay before the fall begins. ``p_value`` is one-sided for slowing.
+    ``latency_s`` is the delay before the fall begins. ``p_value`` is one-sided for slowing and agrees with the
+    intervals always: below 0.05 exactly when ``ci90_bpm`` lies above zero, below 0.025 exactly when ``ci95_bpm`` does.
+    ``verdict`` is "coupled", "cannot_tell" (p < 0.05, but something else explains it too), "not_shown" or "unusable".
     When ``verdict`` is "unusable" every number but ``beats_n`` and ``excluded_share`` is nan and ``reasons`` say why.
     """
 
@@ -48,14 +55,8 @@ class CouplingResult:
     reasons: tuple[str, ...]
     beats_n: int
     excluded_share: float
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Heart cycles of run or rest with their scaled heart rate, ``row`` (1, n)."""
-
-    block: Block
-    row: FloatArray
+    ci90_ms: tuple[float, float] = (math.nan, math.nan)
+    ci90_bpm: tuple[float, float] = (math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -137,38 +138,43 @@ def fit_run(
     design = build.design_run(classify_beats(beats_s, gaps_s), onsets, train_s)
     if design.problems:
         return RunFit(_unusable(design), design)
-    run, rest = _prepare(design, rest_s)
     candidates = tuple(build.hypotheses(doses, start_uncertainty_s))
+    return fit_candidates(design, candidates, rest_s, start_uncertainty_s)
+
+
+def fit_candidates(
+    design: RunDesign,
+    candidates: tuple[Hypothesis, ...],
+    rest_s: float | tuple[float, float] | None,
+    start_uncertainty_s: float,
+) -> RunFit:
+    """Fit a usable run under the given hypotheses."""
+    run, rest = prepare(design, rest_s)
     signals = run.block.scaled(build.signals(design, list(candidates)))
-    dof, rest_row = run.block.dof, None if rest is None else rest.row
-    first = evidence.fit_rows(run.row, rest_row, signals, dof)
-    null_run, null_rest = evidence.surrogate_rows(first, run.block, None if rest is None else rest.block)
-    null = evidence.fit_rows(null_run, null_rest, signals, dof)
-    p_cycle = evidence.p_value(first, null)
+    dof, rest_row, rest_block = run.block.dof, None, None
+    fit = evidence.evidence(run.row, None, signals, dof)
+    if rest is not None and not evidence.is_stale(fit, run.row, rest.row, signals):
+        rest_row, rest_block = rest.row, rest.block
+        fit = evidence.evidence(run.row, rest_row, signals, dof)
+    null_fit = evidence.null_fit(fit, run.row, rest_row, signals, dof)
+    surrogates = evidence.surrogate_rows(null_fit, run.block, rest_block)
+    null = evidence.evidence(*surrogates, signals, dof, evidence.MISFIT)
+    p_value = evidence.p_value(fit, null)
+    # Squared: the interval pays for what the noise model misses, and once more for a shape that is only estimated.
+    bounds = invert(run.row, rest_row, signals, dof, fit, null).widened(evidence.MISFIT**2)
     # Under a shift of half a cycle slowing looks like speeding: evidence for either must then stand out.
-    ratio = abs(float(first.slowing[0] - first.speeding[0]))
+    ratio = abs(float(fit.slowing[0] - fit.speeding[0]))
     is_open = start_uncertainty_s > 0.0 and ratio < math.log(DIRECTION_RATIO)
-    fit = evidence.refit(first, run.row, rest_row, signals, dof)
-    inflation = evidence.inflation(null, null_run, null_rest, signals, dof)
-    reasons = _reasons(design, p_cycle, is_open, start_uncertainty_s)
-    p_value = max(p_cycle, 0.5) if is_open else p_cycle
-    result = _result(design, candidates, fit, p_value, inflation, reasons)
-    return RunFit(result, design, run, candidates, fit, inflation)
-
-
-def _prepare(design: RunDesign, rest_s: float | tuple[float, float] | None) -> tuple[Stretch, Stretch | None]:
-    """Heart rate of run and rest, repaired, and scaled by the local size of a first noise fit."""
-    windows = [design.window]
-    rest_window = build.rest_window(design, rest_s)
-    if rest_window is not None:
-        windows.append(rest_window)
-    rate_bpm = [design.beats.rate_bpm[window][None, :] for window in windows]
-    blocks = [build.make_block(design.beats, window, design.cycle_s) for window in windows]
-    rows = [block.repair(rate) for block, rate in zip(blocks, rate_bpm, strict=True)]
-    first = evidence.fit_noise(rows[0], rows[1] if len(rows) > 1 else None)[0]
-    blocks = [evidence.with_local_scale(block, row, first) for block, row in zip(blocks, rows, strict=True)]
-    found = [Stretch(block, block.scaled(rate)) for block, rate in zip(blocks, rate_bpm, strict=True)]
-    return found[0], found[1] if len(found) > 1 else None
+    is_stale = rest is not None and rest_row is None
+    reasons = reasons_for(design, p_value, is_open, start_uncertainty_s, is_stale)
+    if is_open:
+        p_value, bounds = max(p_value, 0.5), bounds.with_zero()
+    verdict = "coupled" if p_value < ALPHA else "not_shown"
+    if verdict == "coupled":
+        other = doubts(design, run, rest, signals, exact_onsets=start_uncertainty_s == 0.0)
+        verdict, reasons = "cannot_tell" if other else verdict, (*other, *reasons)
+    result = _result(design, candidates, fit, p_value, bounds, verdict, reasons)
+    return RunFit(result, design, run, candidates, fit, evidence.inflation(null))
 
 
 def _unusable(design: RunDesign) -> CouplingResult:
@@ -192,46 +198,32 @@ def _result(
     candidates: tuple[Hypothesis, ...],
     fit: Fit,
     p_value: float,
-    inflation: float,
+    bounds: Bounds,
+    verdict: str,
     reasons: tuple[str, ...],
 ) -> CouplingResult:
-    effect_bpm, low_bpm, high_bpm = weighted_effect_bpm(design, candidates, fit, inflation)
+    # Positive, so that signs and with them the agreement of test and interval survive.
+    per_unit = max(weighted_fall(design, candidates, fit.weights[0]), 1e-6)
     rate_bpm = design.mean_rate_bpm
+
+    def both(interval: tuple[float, float]) -> tuple[tuple[float, float], tuple[float, float]]:
+        low, high = per_unit * interval[0], per_unit * interval[1]
+        return (interval_change_ms(rate_bpm, low), interval_change_ms(rate_bpm, high)), (low, high)
+
+    effect_bpm = per_unit * bounds.estimate
+    (ci90_ms, ci90_bpm), (ci95_ms, ci95_bpm) = both(bounds.ci90), both(bounds.ci95)
     best = candidates[int(np.argmax(fit.weights[0]))]
     return CouplingResult(
         interval_change_ms(rate_bpm, effect_bpm),
         effect_bpm,
-        (interval_change_ms(rate_bpm, low_bpm), interval_change_ms(rate_bpm, high_bpm)),
-        (low_bpm, high_bpm),
+        ci95_ms,
+        ci95_bpm,
         best.shape.latency_s + best.shift_s,
         p_value,
-        "coupled" if p_value < ALPHA else "not_shown",
+        verdict,
         reasons,
         design.beats_n,
         design.excluded_share,
+        ci90_ms,
+        ci90_bpm,
     )
-
-
-def _reasons(design: RunDesign, p_cycle: float, is_open: bool, start_uncertainty_s: float) -> tuple[str, ...]:
-    found = []
-    p_two_sided = 2.0 * min(p_cycle, 1.0 - p_cycle)
-    if is_open and p_two_sided < ALPHA:
-        found.append(
-            f"the heart rate follows the cycle (p = {p_two_sided:.3f}), but without exact onsets slowing cannot "
-            "be told from speeding; record the trigger"
-        )
-    elif is_open:
-        found.append(f"no change with the cycle is shown (p = {p_two_sided:.3f}, limit {ALPHA:g})")
-    elif 1.0 - p_cycle < ALPHA:
-        found.append(f"the heart speeds up with the trains (p = {1.0 - p_cycle:.3f}), which is not coupling")
-    elif p_cycle >= ALPHA:
-        found.append(f"p = {p_cycle:.3f} is not below {ALPHA:g}")
-    left_out_n = int(np.count_nonzero(~design.accepted))
-    if left_out_n:
-        found.append(f"{left_out_n} of {design.onsets_s.size} trains left out for lack of measured beats")
-    if start_uncertainty_s > 0.0:
-        found.append(
-            f"onsets known to +-{start_uncertainty_s:g} s only: every shift was tried and the p-value pays for it; "
-            "the latency includes the shift"
-        )
-    return tuple(found)

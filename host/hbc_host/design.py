@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hbc_host.beats import Beats
+from hbc_host.blocks import Block
 from hbc_host.errors import InputError, NoTrainsError
-from hbc_host.evidence import Block
 from hbc_host.response import SHAPES, Shape, regressors
 
 FloatArray = npt.NDArray[np.float64]

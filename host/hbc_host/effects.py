@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
+import numpy.typing as npt
 
 from hbc_host.design import Hypothesis, RunDesign
-from hbc_host.evidence import Fit
+from hbc_host.response import Shape
 
-#: 97.5 % point of the normal distribution.
-Z975 = 1.959963984540054
+FloatArray = npt.NDArray[np.float64]
 
 
 def interval_change_ms(rate_bpm: float, fall_bpm: float) -> float:
@@ -18,29 +16,30 @@ def interval_change_ms(rate_bpm: float, fall_bpm: float) -> float:
     return 60e3 / max(rate_bpm - fall_bpm, 1.0) - 60e3 / rate_bpm
 
 
-def weighted_effect_bpm(
-    design: RunDesign, candidates: tuple[Hypothesis, ...], fit: Fit, inflation: float
-) -> tuple[float, float, float]:
-    """Mean largest fall over accepted trains with its 95 % interval, bpm, averaged over the candidates."""
-    gain = np.array([mean_fall(design, item) for item in candidates])
-    fall = fit.fall_bpm[0] * gain
-    weights = fit.weights[0]
-    mean = float(weights @ fall)
-    within = (inflation * fit.se_bpm[0] * gain) ** 2
-    sd = math.sqrt(float(weights @ (within + (fall - mean) ** 2)))
-    return mean, mean - Z975 * sd, mean + Z975 * sd
+def weighted_fall(design: RunDesign, candidates: tuple[Hypothesis, ...], weights: FloatArray) -> float:
+    """:func:`mean_fall` of the weighted mean response."""
+    # Doses share shapes: what a shape does to each train is needed once.
+    total = 0.0
+    found: dict[Shape, FloatArray] = {}
+    for item, weight in zip(candidates, weights, strict=True):
+        if item.shape not in found:
+            found[item.shape] = train_falls(design, item.shape)
+        total += weight * float(found[item.shape] @ item.dose)
+    return total
 
 
 def mean_fall(design: RunDesign, item: Hypothesis) -> float:
-    """Mean over accepted trains of the fall from onset to the lowest rate, per unit of the candidate's amplitude.
+    """Mean over accepted trains of the fall from onset to the lowest rate, per unit of the candidate's amplitude."""
+    return float(train_falls(design, item.shape) @ item.dose)
+
+
+def train_falls(design: RunDesign, shape: Shape) -> FloatArray:
+    """What each train adds to the mean fall from onset to the lowest rate, (trains,), at equal dose.
 
     What is left of the previous response at onset is not counted twice.
     """
     onsets_s = design.onsets_s
-    peak_s = item.shape.peak_s(design.train_s)
-    falls = []
-    for onset_s in onsets_s[design.accepted]:
-        since_s = onset_s - onsets_s
-        lowest = item.dose @ item.shape.fall(since_s + peak_s, design.train_s)
-        falls.append(float(lowest - item.dose @ item.shape.fall(since_s, design.train_s)))
-    return float(np.mean(falls))
+    since_s = onsets_s[design.accepted][:, None] - onsets_s[None, :]
+    after_s = np.stack((since_s + shape.peak_s(design.train_s), since_s))
+    lowest, at_onset = shape.fall(after_s, design.train_s)
+    return np.asarray(np.mean(lowest - at_onset, axis=0))

@@ -18,16 +18,53 @@ ComplexArray = npt.NDArray[np.complex128]
 SEED = 20230
 
 
-def transform_n(samples_n: int) -> int:
-    """Length of the zero-padded Fourier transform for series of ``samples_n``: no lag wraps onto another."""
-    return 1 << (2 * samples_n - 1).bit_length()
+def transform_n(samples_n: int, lags_n: int | None = None) -> int:
+    """Length of a zero-padded Fourier transform in which no lag up to ``lags_n`` (default: any) wraps onto another.
+
+    The next product of small primes: transforms of such lengths are quick.
+    """
+    n = samples_n + (samples_n if lags_n is None else lags_n)
+    while _largest_factor(n) > 5:
+        n += 1
+    return n
+
+
+@functools.lru_cache(maxsize=4096)
+def _largest_factor(n: int) -> int:
+    """What is left of n without its factors 2, 3 and 5, and 1 if nothing is."""
+    for prime in (2, 3, 5):
+        while n % prime == 0:
+            n //= prime
+    return n
+
+
+@functools.lru_cache(maxsize=64)
+def lag_waves(n: int, lags_n: int) -> FloatArray:
+    """Cosines (n // 2 + 1, lags_n + 1) that turn the power of an n-point transform into sums of products at lags."""
+    frequency = np.arange(n // 2 + 1)
+    waves = np.cos(2.0 * np.pi / n * np.outer(frequency, np.arange(lags_n + 1)))
+    # Of a real series' transform only half is kept: all but the first and, if n is even, last frequency count twice.
+    weight = np.full(frequency.size, 2.0 / n)
+    weight[0] = 1.0 / n
+    if n % 2 == 0:
+        weight[-1] = 1.0 / n
+    return np.asarray(waves * weight[:, None])
+
+
+def power(transform: ComplexArray) -> FloatArray:
+    """Squared size of each number of a transform."""
+    return np.asarray(transform.real**2 + transform.imag**2)
+
+
+def overlaps(left: ComplexArray, right: ComplexArray) -> FloatArray:
+    """Real part of the products of every transform on the left with every one on the right, (left, right)."""
+    return np.asarray(left.real @ right.real.T + left.imag @ right.imag.T)
 
 
 def autocovariance(series: FloatArray, lags_n: int) -> FloatArray:
     """Sums of products at lags 0..lags_n of each row, shape (rows, lags_n + 1)."""
-    n = transform_n(series.shape[-1])
-    power = np.abs(np.fft.rfft(series, n, axis=-1)) ** 2
-    return np.asarray(np.fft.irfft(power, n, axis=-1)[..., : lags_n + 1])
+    n = transform_n(series.shape[-1], lags_n)
+    return np.asarray(power(np.fft.rfft(series, n, axis=-1)) @ lag_waves(n, lags_n))
 
 
 def levinson(autocov: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -45,21 +82,27 @@ def levinson(autocov: FloatArray) -> tuple[FloatArray, FloatArray]:
     variance : array (rows,)
         Variance of that white noise, in the unit of ``autocov``.
     """
-    rows_n, order = autocov.shape[0], autocov.shape[1] - 1
-    filters = np.zeros((rows_n, order + 1))
-    filters[:, 0] = 1.0
-    variance = autocov[:, 0].copy()
+    # Lags first: each step of the recursion then walks through memory in order.
+    lags = np.ascontiguousarray(autocov.T)
+    order = lags.shape[0] - 1
+    filters = np.zeros_like(lags)
+    filters[0] = 1.0
+    variance = lags[0].copy()
     for k in range(1, order + 1):
-        reflection = -np.sum(filters[:, :k] * autocov[:, k:0:-1], axis=1) / variance
-        filters[:, 1 : k + 1] += reflection[:, None] * filters[:, k - 1 :: -1][:, :k]
+        reflection = -np.einsum("kr,kr->r", filters[:k], lags[k:0:-1]) / variance
+        filters[1 : k + 1] += reflection * filters[k - 1 :: -1][:k]
         variance *= 1.0 - reflection**2
-    return filters, variance
+    return np.ascontiguousarray(filters.T), variance
 
 
-def inverse_spectrum(filters: FloatArray, n: int) -> FloatArray:
-    """Squared gain of each prediction-error filter at the n // 2 + 1 frequencies of an n-point transform."""
-    gain = np.fft.rfft(filters, n, axis=-1)
-    return np.asarray(gain.real**2 + gain.imag**2)
+def filter_products(filters: FloatArray) -> FloatArray:
+    """Sums of products of each filter with itself at lags 0..order, lags above zero counted twice.
+
+    The whitened product of two series is the sum over lags of these times their sums of products. (rows, order + 1)
+    """
+    products = autocovariance(filters, filters.shape[1] - 1)
+    products[:, 1:] *= 2.0
+    return products
 
 
 @functools.lru_cache(maxsize=8)
@@ -87,3 +130,20 @@ def surrogates(filter_: FloatArray, rows_n: int, samples_n: int, stream: int) ->
     n = transform_n(samples_n)
     shaped = _white(rows_n, n, stream) / np.fft.rfft(filter_, n)
     return np.asarray(np.fft.irfft(shaped, n, axis=-1)[:, :samples_n])
+
+
+def mismatch(left: FloatArray, right: FloatArray, order: int) -> float:
+    """By how much the noise of the right row (1, m) predicts the left one (1, n) worse than its own, log of variance.
+
+    Half of it is the divergence of the two spectra per sample, whatever their sizes.
+    """
+    own, other = autocovariance(left, order), autocovariance(right, order)
+    energy = [float(np.sum(filter_products(levinson(c + ridge(c))[0]) * own)) for c in (own, other)]
+    return float(np.log(energy[1] / energy[0]))
+
+
+def ridge(covariance: FloatArray) -> FloatArray:
+    """What makes lag zero a little larger, so that a constant row has a filter too."""
+    ridge = np.zeros_like(covariance)
+    ridge[:, 0] = 1e-6 * covariance[:, 0] + 1e-9
+    return ridge

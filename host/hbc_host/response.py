@@ -66,9 +66,9 @@ def regressors(
 ) -> FloatArray:
     """Mean fall of each train's response over each interval between beats, shape (intervals, trains)."""
     time_s, integral = _cumulative(shape, train_s)
-    bounds_s = np.concatenate((starts_s, ends_s))[:, None] - onsets_s[None, :]
-    area = np.interp(bounds_s, time_s, integral)
-    return np.asarray((area[starts_s.size :] - area[: starts_s.size]) / (ends_s - starts_s)[:, None])
+    # Heart cycles follow one another: the end of one is the start of the next.
+    bounds_s = np.append(starts_s, ends_s[-1:])[:, None] - onsets_s[None, :]
+    return np.asarray(np.diff(np.interp(bounds_s, time_s, integral), axis=0) / (ends_s - starts_s)[:, None])
 
 
 @dataclass(frozen=True)

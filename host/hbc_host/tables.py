@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from hbc_host.report import words
+from hbc_host.report import comparing, words
 
 if TYPE_CHECKING:
     from hbc_host.analysis import Analysis
     from hbc_host.doctor import Check
 
-STYLES: dict[words.Verdict, str] = {"coupled": "bold blue", "not_shown": "", "unusable": "yellow"}
+STYLES: dict[words.Verdict, str] = {
+    "coupled": "bold blue",
+    "not_shown": "",
+    "cannot_tell": "yellow",
+    "unusable": "yellow",
+}
 
 
 def site_table(analysis: Analysis, extra: Sequence[tuple[str, Sequence[str]]] = ()) -> Table:
@@ -37,9 +42,9 @@ def site_table(analysis: Analysis, extra: Sequence[tuple[str, Sequence[str]]] = 
         cells = [
             site.site,
             words.number(result.effect_bpm),
-            words.interval(*result.ci95_bpm),
+            words.interval(*result.ci90_bpm),
             words.number(result.effect_ms, 0),
-            words.interval(*result.ci95_ms, digits=0),
+            words.interval(*result.ci90_ms, digits=0),
             words.p_value(result.p_value),
             words.p_value(site.p_holm),
             *(cells[row] for _, cells in extra),
@@ -47,6 +52,33 @@ def site_table(analysis: Analysis, extra: Sequence[tuple[str, Sequence[str]]] = 
         ]
         # Text, not str: a site named "[red]" must not become a colour.
         table.add_row(*(Text(cell) for cell in cells), style=STYLES[verdict])
+    return table
+
+
+def comparison_table(analysis: Analysis) -> Table | None:
+    """The sites against each other; None when there are no two to compare."""
+    pairs = comparing.compared(analysis)
+    if not pairs:
+        return None
+    table = _numbers_table("sites compared", comparing.SITE_HEADINGS)
+    for site, effect in pairs:
+        table.add_row(*(Text(cell) for cell in [site.site, *comparing.site_cells(effect)]))
+    return table
+
+
+def published_table(analysis: Analysis) -> Table:
+    """Other published numbers per site, labelled as what they are."""
+    table = _numbers_table("for comparison", comparing.PUBLISHED_HEADINGS)
+    for site in analysis.sites:
+        table.add_row(*(Text(cell) for cell in [site.site, *comparing.published_cells(site)]))
+    return table
+
+
+def _numbers_table(first: str, headings: Sequence[str]) -> Table:
+    table = Table(header_style="bold")
+    table.add_column(first)
+    for heading in headings:
+        table.add_column(heading, justify="right")
     return table
 
 

@@ -1,4 +1,4 @@
-"""Speed of one estimate; the issue allows 0.5 s for a run with its calibrated p in this version."""
+"""Speed of one estimate; the aim is 50 ms for a run with its calibrated p on a quiet core."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def beats_s() -> np.ndarray:
 
 def test_bench_one_run_with_calibrated_p(benchmark: Any, beats_s: np.ndarray) -> None:
     result = benchmark(lambda: estimate_coupling(beats_s, ONSETS_S, train_s=5.0))
-    assert result.verdict in {"coupled", "not_shown"}
+    assert result.verdict in {"coupled", "not_shown", "cannot_tell"}
 
 
 def test_bench_one_ramp_with_dose(benchmark: Any, beats_s: np.ndarray) -> None:
     intensities_pct = 20.0 + 5.0 * np.arange(15)
     result = benchmark(lambda: estimate_coupling(beats_s, ONSETS_S, train_s=5.0, intensities_pct=intensities_pct))
-    assert result.verdict in {"coupled", "not_shown"}
+    assert result.verdict in {"coupled", "not_shown", "cannot_tell"}
 
 
 def test_bench_classify_beats(benchmark: Any, beats_s: np.ndarray) -> None:

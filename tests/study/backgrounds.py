@@ -68,8 +68,8 @@ def warp(beats_s: FloatArray, response: TrueResponse, onsets_s: FloatArray, trai
     return np.interp(np.arange(0.0, np.floor(phase[-1]) + 0.5), phase, time_s)
 
 
-def real_windows(folder: Path, duration_s: float) -> list[tuple[str, FloatArray]]:
-    """Windows of annotated beats with at least 97 % normal beats, stepping by half a window."""
+def real_windows(folder: Path, duration_s: float, normal_min: float = NORMAL_SHARE_MIN) -> list[tuple[str, FloatArray]]:
+    """Windows of annotated beats with at least this share of normal beats (97 %), stepping by half a window."""
     found = []
     for header in sorted(folder.glob("*.hea")):
         with quiet_wfdb() as wfdb:
@@ -80,35 +80,64 @@ def real_windows(folder: Path, duration_s: float) -> list[tuple[str, FloatArray]
         start_s = 5.0
         while start_s + duration_s < beats_s[-1]:
             inside = (beats_s >= start_s) & (beats_s < start_s + duration_s)
-            if is_normal[inside].mean() >= NORMAL_SHARE_MIN and np.diff(beats_s[inside]).max() < 3.0:
+            if is_normal[inside].mean() >= normal_min and np.diff(beats_s[inside]).max() < 3.0:
                 found.append((header.stem, beats_s[inside] - start_s))
             start_s += duration_s / 2.0
     return found
 
 
-def _band(rng: np.random.Generator, count: int, step_s: float, centre_hz: float, width_hz: float) -> FloatArray:
+STEP_S = 0.04
+
+
+@dataclass(frozen=True)
+class Heart:
+    """Background (b) of the design notes: mean rate; 1/f noise, breathing and Mayer wave in bpm (rms, peak, peak)."""
+
+    mean_bpm: float
+    slow_bpm: float
+    breath_bpm: float
+    breath_hz: float
+    mayer_bpm: float
+
+
+def draw_heart(rng: np.random.Generator) -> Heart:
+    """A heart at rest as in the design notes."""
+    low = (50.0, 1.0, 1.0, 0.2, 0.5)
+    high = (85.0, 3.0, 4.0, 0.3, 3.0)
+    return Heart(*(float(value) for value in rng.uniform(low, high)))
+
+
+def _band(rng: np.random.Generator, count: int, centre_hz: float, width_hz: float) -> FloatArray:
     """Sinusoid of unit amplitude whose frequency wanders around its centre."""
     wander = np.convolve(rng.standard_normal(count), np.ones(250) / 250.0**0.5, mode="same")
     frequency = centre_hz + width_hz * wander
-    return np.asarray(np.sin(2.0 * np.pi * (np.cumsum(frequency) * step_s + rng.uniform())))
+    return np.asarray(np.sin(2.0 * np.pi * (np.cumsum(frequency) * STEP_S + rng.uniform())))
 
 
-def simulated_beats(rng: np.random.Generator, duration_s: float, *, level: float = 1.0) -> FloatArray:
-    """Background (b) of the design notes: 1/f up to the beat Nyquist frequency, RSA, Mayer wave, 4 ms beat noise."""
-    step_s = 0.04
-    count = int(duration_s / step_s) + 250
-    mean_bpm = rng.uniform(50.0, 85.0)
+def variation_bpm(rng: np.random.Generator, heart: Heart, count: int) -> FloatArray:
+    """Deviation from the mean rate every 40 ms: 1/f up to the beat Nyquist frequency, breathing, Mayer wave."""
     spectrum = np.fft.rfft(rng.standard_normal(count))
-    frequency = np.fft.rfftfreq(count, step_s)
+    frequency = np.fft.rfftfreq(count, STEP_S)
     spectrum[0] = 0.0
     spectrum[1:] /= np.sqrt(frequency[1:])
-    spectrum[frequency > mean_bpm / 120.0] = 0.0
+    spectrum[frequency > heart.mean_bpm / 120.0] = 0.0
     slow = np.fft.irfft(spectrum, count)
-    rate = mean_bpm + level * (
-        rng.uniform(1.0, 3.0) * slow / slow.std()
-        + rng.uniform(1.0, 4.0) * _band(rng, count, step_s, rng.uniform(0.2, 0.3), 0.02)
-        + rng.uniform(0.5, 3.0) * _band(rng, count, step_s, 0.1, 0.01)
+    return np.asarray(
+        heart.slow_bpm * slow / slow.std()
+        + heart.breath_bpm * _band(rng, count, heart.breath_hz, 0.02)
+        + heart.mayer_bpm * _band(rng, count, 0.1, 0.01)
     )
-    phase = np.cumsum(np.maximum(rate, 20.0)) * step_s / 60.0
-    beats_s = np.interp(np.arange(1.0, np.floor(phase[-1])), phase, np.arange(count) * step_s)
+
+
+def beats_of(rng: np.random.Generator, rate_bpm: FloatArray) -> FloatArray:
+    """Beat times of a rate given every 40 ms, with 4 ms of noise in each."""
+    phase = np.cumsum(np.maximum(rate_bpm, 20.0)) * STEP_S / 60.0
+    beats_s = np.interp(np.arange(1.0, np.floor(phase[-1])), phase, np.arange(rate_bpm.size) * STEP_S)
     return np.asarray(beats_s + rng.normal(0.0, 0.004, beats_s.size))
+
+
+def simulated_beats(rng: np.random.Generator, duration_s: float) -> FloatArray:
+    """Beats of a heart drawn at random, without any response."""
+    count = int(duration_s / STEP_S) + 250
+    heart = draw_heart(rng)
+    return beats_of(rng, heart.mean_bpm + variation_bpm(rng, heart, count))

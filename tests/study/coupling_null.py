@@ -1,6 +1,9 @@
-"""False positives and power of estimate_coupling on real RR series and simulated patients.
+"""False positives, power and intervals of estimate_coupling on real RR series and simulated patients.
 
-Example: ``python tests/study/coupling_null.py --background real --protocol dash --dips 0 1 2 3 --runs 200``
+Example: ``python tests/study/coupling_null.py --background real --protocol dash ramp --runs 200``
+
+``ramp`` is Dash with rising intensities and a response that sets in at a random one of the middle steps; its dips are
+plateaus. With ``--oracle`` the estimator is told the true shape and habituation, which shows what not knowing costs.
 """
 
 from __future__ import annotations
@@ -9,27 +12,64 @@ import argparse
 import os
 import sys
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 # A script's own folder is on the path already; a test that loads this file by path needs it too.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from backgrounds import FloatArray, draw_response, real_windows, simulated_beats, warp
-from hbc_host.coupling import CouplingResult, estimate_coupling
-from hbc_host.trains import parse_protocol
+from backgrounds import FloatArray, TrueResponse, draw_response, real_windows, simulated_beats, warp
+from hbc_host import design as build
+from hbc_host.beats import classify_beats
+from hbc_host.coupling import CouplingResult, estimate_coupling, fit_candidates
+from hbc_host.response import Shape
+from hbc_host.trains import Protocol, parse_protocol
+from threshold_world import DosedResponse
 
-TRAINS_N = {"dash": 15, "itbs": 20}
+TRAINS_N = {"dash": 15, "itbs": 20, "ramp": 15}
 REST_S = 160.0
+DIPS_BPM = {"ramp": (0.0, 2.0, 3.0, 6.0)}
+DIPS_DEFAULT_BPM = (0.0, 1.0, 2.0, 3.0)
+#: A ramp's response reaches half its plateau between these steps (from 0), and rises over about four widths.
+RAMP_FIRST, RAMP_LAST, RAMP_WIDTH = 5.0, 10.0, 0.8
 
 
-def one_run(
-    background: str, protocol_name: str, dip_bpm: float, seed: int, windows: list[tuple[str, FloatArray]]
-) -> tuple[CouplingResult, float]:
-    """One recording: 160 s rest, then a run of equal dose; returns the result and the true effect."""
+@dataclass(frozen=True)
+class Run:
+    """One recording and what is true of it: the response (None without) and the plateau's share in each train."""
+
+    beats_s: FloatArray
+    onsets_s: FloatArray
+    protocol: Protocol
+    intensities_pct: FloatArray | None
+    response: TrueResponse | None
+    dose: FloatArray
+
+    @property
+    def truth_bpm(self) -> float:
+        """Mean over trains of the largest fall after onset."""
+        if self.response is None:
+            return 0.0
+        return self.response.mean_fall_bpm(self.onsets_s, self.protocol.train_s, self.protocol.cycle_s)
+
+    def estimate(self, oracle: bool = False) -> CouplingResult:
+        """The estimator as it is, or told the true shape and dose."""
+        train_s = self.protocol.train_s
+        if not oracle or self.response is None:
+            return estimate_coupling(self.beats_s, self.onsets_s, train_s=train_s, intensities_pct=self.intensities_pct)
+        shape = Shape(self.response.latency_s, self.response.growth_s, self.response.recovery_s)
+        left = 1.0 - self.response.habituation * np.linspace(0.0, 1.0, self.onsets_s.size)
+        known = build.Hypothesis(shape, self.dose * left, 0.0)
+        design = build.design_run(classify_beats(self.beats_s), self.onsets_s, train_s)
+        return fit_candidates(design, (known,), None, 0.0).result
+
+
+def make_run(background: str, name: str, dip_bpm: float, seed: int, windows: list[tuple[str, FloatArray]]) -> Run:
+    """One recording: 160 s rest, then a run of equal dose or a ramp."""
     rng = np.random.default_rng((seed, round(100 * dip_bpm)))
-    protocol = parse_protocol(protocol_name)
-    trains_n = TRAINS_N.get(protocol_name, 15)
+    protocol = parse_protocol("dash" if name == "ramp" else name)
+    trains_n = TRAINS_N[name]
     if background == "real":
         beats_s = windows[seed % len(windows)][1]
         first_s = REST_S + rng.uniform(0.0, protocol.cycle_s)
@@ -37,42 +77,59 @@ def one_run(
         beats_s = simulated_beats(rng, REST_S + protocol.cycle_s * (trains_n + 2))
         first_s = REST_S
     onsets_s = first_s + protocol.cycle_s * np.arange(trains_n)
-    truth_bpm = 0.0
+    intensities_pct, dose, response = None, np.ones(trains_n), None
+    if name == "ramp":
+        middle = rng.uniform(RAMP_FIRST, RAMP_LAST)
+        dose = 1.0 / (1.0 + np.exp((middle - np.arange(trains_n)) / RAMP_WIDTH))
+        intensities_pct = 20.0 + 5.0 * np.arange(trains_n)
     if dip_bpm != 0.0:
         response = draw_response(rng, dip_bpm)
-        truth_bpm = response.mean_fall_bpm(onsets_s, protocol.train_s, protocol.cycle_s)
+        if name == "ramp":
+            response = DosedResponse(**asdict(response), dose=tuple(dose.tolist()))
         beats_s = warp(beats_s, response, onsets_s, protocol.train_s)
     beats_s = beats_s[beats_s < onsets_s[-1] + protocol.cycle_s]
-    return estimate_coupling(beats_s, onsets_s, train_s=protocol.train_s), truth_bpm
+    return Run(beats_s, onsets_s, protocol, intensities_pct, response, dose)
 
 
-def duration_s(protocol_name: str) -> float:
+def one_run(
+    background: str, name: str, dip_bpm: float, seed: int, windows: list[tuple[str, FloatArray]], oracle: bool = False
+) -> tuple[CouplingResult, float]:
+    """The result of one recording and its true effect."""
+    run = make_run(background, name, dip_bpm, seed, windows)
+    return run.estimate(oracle), run.truth_bpm
+
+
+def duration_s(name: str) -> float:
     """Length of a real window: rest, one cycle of random start, the run."""
-    return REST_S + parse_protocol(protocol_name).cycle_s * (TRAINS_N.get(protocol_name, 15) + 1)
+    return REST_S + parse_protocol("dash" if name == "ramp" else name).cycle_s * (TRAINS_N[name] + 1)
 
 
 def summarise(results: list[tuple[CouplingResult, float]]) -> str:
-    """One table row: share coupled, mean error, coverage, unusable."""
+    """One table row: shares coupled and open, mean error, coverage and width of intervals, unusable."""
     usable = [(result, truth) for result, truth in results if result.verdict != "unusable"]
     coupled = np.mean([result.verdict == "coupled" for result, _ in usable])
+    unclear = np.mean([result.verdict == "cannot_tell" for result, _ in usable])
     error = np.mean([result.effect_bpm - truth for result, truth in usable])
-    covered = np.mean([result.ci95_bpm[0] <= truth <= result.ci95_bpm[1] for result, truth in usable])
-    width = np.mean([result.ci95_bpm[1] - result.ci95_bpm[0] for result, _ in usable])
+    cover90 = np.mean([result.ci90_bpm[0] <= truth <= result.ci90_bpm[1] for result, truth in usable])
+    cover95 = np.mean([result.ci95_bpm[0] <= truth <= result.ci95_bpm[1] for result, truth in usable])
+    width = np.mean([result.ci90_bpm[1] - result.ci90_bpm[0] for result, _ in usable])
     se = np.sqrt(coupled * (1 - coupled) / len(usable))
     return (
-        f"coupled {coupled:.3f} +-{se:.3f}  mean error {error:+.2f} bpm  ci95 covers {covered:.3f}"
-        f"  width {width:.1f} bpm  unusable {len(results) - len(usable)}/{len(results)}"
+        f"coupled {coupled:.3f} +-{se:.3f}  cannot tell {unclear:.3f}  mean error {error:+.2f} bpm"
+        f"  ci90 covers {cover90:.3f}  ci95 covers {cover95:.3f}  ci90 width {width:.1f} bpm"
+        f"  unusable {len(results) - len(usable)}/{len(results)}"
     )
 
 
 def main() -> None:
     """Parse arguments, run, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--background", choices=("real", "sim"), nargs="+", default=["real", "sim"])
-    parser.add_argument("--protocol", nargs="+", default=["dash", "itbs"])
-    parser.add_argument("--dips", type=float, nargs="+", default=[0.0, 1.0, 2.0, 3.0])
+    parser.add_argument("--protocol", choices=sorted(TRAINS_N), nargs="+", default=["dash", "itbs", "ramp"])
+    parser.add_argument("--dips", type=float, nargs="+", default=None, help="bpm; default 0 1 2 3, a ramp 0 2 3 6")
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--oracle", action="store_true", help="tell the estimator the true shape")
     parser.add_argument("--data", type=Path, default=None, help="folder of MIT-BIH records")
     args = parser.parse_args()
     repository = Path(__file__).resolve().parents[2]
@@ -81,14 +138,14 @@ def main() -> None:
         print(f"{data}: no MIT-BIH records there; real RR series are left out (give --data)")
         args.background.remove("real")
     for background in args.background:
-        for protocol in args.protocol:
-            windows = real_windows(data, duration_s(protocol)) if background == "real" else []
-            for dip_bpm in args.dips:
+        for name in args.protocol:
+            windows = real_windows(data, duration_s(name)) if background == "real" else []
+            for dip_bpm in args.dips or DIPS_BPM.get(name, DIPS_DEFAULT_BPM):
                 began_s = time.perf_counter()
                 seeds = range(args.seed * 100_000, args.seed * 100_000 + args.runs)
-                results = [one_run(background, protocol, dip_bpm, seed, windows) for seed in seeds]
+                results = [one_run(background, name, dip_bpm, seed, windows, args.oracle) for seed in seeds]
                 print(
-                    f"{background} {protocol} dip {dip_bpm:g} bpm  n {args.runs}  {summarise(results)}"
+                    f"{background} {name} dip {dip_bpm:g} bpm  n {args.runs}  {summarise(results)}"
                     f"  {time.perf_counter() - began_s:.0f} s",
                     flush=True,
                 )

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from hbc_host.analysis import Analysis, RunInput, analyze_files, analyze_runs, analyze_session, holm
+from hbc_host.analysis import Analysis, RunInput, analyze_files, analyze_runs, analyze_session
 from hbc_host.errors import InputError, NoTrainsError, TooFewBeatsError
 from hbc_host.trains import PROTOCOLS
 
@@ -22,7 +22,8 @@ def two_runs(dips_bpm: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(11)
     onsets_s = np.concatenate((180.0 + 16.0 * np.arange(15), 500.0 + 16.0 * np.arange(15)))
     time_s = np.arange(0.0, 760.0, 0.02)
-    rate = 66.0 + np.sin(2.0 * np.pi * 0.25 * time_s + 0.02 * np.cumsum(rng.standard_normal(time_s.size)))
+    # Breathing at 0.23 Hz is no multiple of the 16 s cycle, which could be breathing in step with the trains.
+    rate = 66.0 + np.sin(2.0 * np.pi * 0.23 * time_s + 0.02 * np.cumsum(rng.standard_normal(time_s.size)))
     for onset_s, dip_bpm in zip(onsets_s, np.repeat(dips_bpm, 15), strict=True):
         since_s = time_s - onset_s - 1.0
         on = 1.0 - np.exp(-np.clip(since_s, 0.0, 5.0) / 2.0)
@@ -62,15 +63,6 @@ def analyze_fake(session: FakeSession) -> Analysis:
     return analyze_session(cast(Any, session), protocol=DASH)
 
 
-def test_holm_is_step_down_and_leaves_out_what_is_unusable() -> None:
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx((0.03, 0.06, 0.06))
-    assert holm([0.5, 0.9]) == (1.0, 1.0)
-    adjusted = holm([0.02, math.nan])
-    assert adjusted[0] == 0.02
-    assert math.isnan(adjusted[1])
-    assert holm([]) == ()
-
-
 def test_a_session_becomes_sites_in_the_planned_order() -> None:
     analysis = analyze_fake(FakeSession(*two_runs((4.0, 0.0))))
     assert [site.site for site in analysis.sites] == ["F3", "F4"]
@@ -88,6 +80,40 @@ def test_a_session_becomes_sites_in_the_planned_order() -> None:
     assert coupled.mean_hr_bpm == pytest.approx(64.5, abs=2.0)
     assert analysis.notes == ("one note",)
     assert analysis.quality["edges_n"] == 1500
+
+
+def test_sites_are_compared_and_other_numbers_stand_beside_them() -> None:
+    analysis = analyze_fake(FakeSession(*two_runs((4.0, 0.0))))
+    comparison = analysis.comparison
+    assert comparison is not None
+    assert comparison.best == "F3"
+    assert comparison.difference_shown
+    assert [site.p_holm for site in comparison.sites] == [site.p_holm for site in analysis.sites]
+    coupled, silent = analysis.sites
+    assert coupled.published is not None
+    assert silent.published is not None
+    assert coupled.published.mean_log_power > silent.published.mean_log_power + 1.0
+    assert math.isfinite(coupled.published.rest_log_power)
+    assert coupled.published.log_power.size == 15
+    assert coupled.secondary is not None
+    assert coupled.secondary.t2circ_p < 0.001
+    assert silent.secondary is not None
+    assert silent.secondary.t2circ_p > 0.01
+
+
+def test_a_threshold_is_asked_for_only_where_known_intensities_differ() -> None:
+    rising = analyze_fake(FakeSession(*two_runs((4.0, 0.0))))
+    assert all(site.threshold is not None for site in rising.sites)
+    assert rising.sites[1].threshold is not None
+    assert rising.sites[1].threshold.found == "none_found"
+    for meta in (FakeMeta(intensities_pct=None), FakeMeta(intensities_pct=(50.0,) * 15)):
+        flat = analyze_fake(FakeSession(*two_runs((4.0, 0.0)), meta=meta))
+        assert [site.threshold for site in flat.sites] == [None, None]
+
+
+def test_too_few_different_intensities_are_no_threshold_and_no_error() -> None:
+    meta = FakeMeta(intensities_pct=(30.0, 40.0, 50.0))
+    assert analyze_fake(FakeSession(*two_runs((4.0, 0.0)), meta=meta)).sites[0].threshold is None
 
 
 def test_three_trains_per_step_share_an_intensity() -> None:
@@ -131,6 +157,9 @@ def test_an_unusable_run_stays_in_the_table() -> None:
     assert math.isnan(site.p_holm)
     assert site.response is None
     assert not site.steps[0].usable
+    assert site.published is not None  # one train is no run, but has a cycle
+    assert site.secondary is not None
+    assert "T2circ and harmonic F need 4" in site.secondary.reasons[0]
 
 
 def test_a_pair_of_csv_files_is_analysed_in_any_order(tmp_path: Path) -> None:

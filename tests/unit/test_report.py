@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,8 +16,15 @@ import pytest
 from hbc_host.analysis import Analysis, SiteResult, StepEffect, TrainResponse
 from hbc_host.coupling import CouplingResult
 from hbc_host.errors import InputError
-from hbc_host.report import figures, html, results_json, words, write_report
+from hbc_host.published import PublishedScore
+from hbc_host.report import comparing, figures, html, results_json, words, write_report
+from hbc_host.secondary import SecondaryMetrics
+from hbc_host.sites import compare_sites
+from hbc_host.tables import comparison_table, published_table
+from hbc_host.threshold import DoseCurve, ThresholdResult
 from hbc_host.trains import PROTOCOLS
+from rich.console import Console
+from rich.table import Table
 
 NAN = float("nan")
 MADE = datetime(2026, 5, 4, 10, 31, tzinfo=UTC)
@@ -46,7 +55,11 @@ def site_of(
     verdict = "coupled" if p_value < 0.05 else "not_shown"
     bpm = (effect_bpm - half_bpm, effect_bpm + half_bpm)
     ms = (bpm[0] * 14.0, bpm[1] * 14.0)
-    coupling = CouplingResult(effect_bpm * 14.0, effect_bpm, ms, bpm, 1.0, p_value, verdict, (), 301, 0.012)
+    # The 95 % interval is wider and shown nowhere.
+    wide_bpm, wide_ms = ((low - 0.1 * (high - low), high + 0.1 * (high - low)) for low, high in (bpm, ms))
+    coupling = CouplingResult(
+        effect_bpm * 14.0, effect_bpm, wide_ms, wide_bpm, 1.0, p_value, verdict, (), 301, 0.012, ms, bpm
+    )
     steps = steps_of(effect_bpm, steps_n)
     return SiteResult(name, coupling, p_holm, response_of(effect_bpm), steps, 64.3, 301)
 
@@ -60,6 +73,23 @@ def unusable_site(name: str, reason: str) -> SiteResult:
 def analysis_of(*sites: SiteResult, title: str = "P-014", notes: tuple[str, ...] = ()) -> Analysis:
     quality: dict[str, str | int | float] = {"beats_n": 1492, "frames_lost_n": 0, "excluded_share": 0.0123, "gaps_n": 2}
     return Analysis(title, "sessions/P-014", PROTOCOLS["dash"], sites, quality, notes)
+
+
+def beside(site: SiteResult, *, found: str = "found", cycle_s: float = 16.0) -> SiteResult:
+    """The site with a threshold and the numbers of others."""
+    levels = np.linspace(22.0, 50.0, 15)
+    curve = DoseCurve(levels, levels / 20.0, levels / 30.0, levels / 10.0)
+    threshold = ThresholdResult(found, 34.0, (31.0, 38.0), 3.5, curve, ("a reason",), 0.01, ("a_flag",))
+    above_n = 9 if cycle_s == 16.0 else None
+    score = PublishedScore(8.1, np.linspace(8.0, 10.0, 15), 9.0, above_n, cycle_s, 3.2, 1, True, ())
+    other = SecondaryMetrics(0.012, 17.3, 0.043, -1.25, 15, ())
+    return replace(site, threshold=threshold, published=score, secondary=other)
+
+
+def compared(*sites: SiteResult) -> Analysis:
+    found = compare_sites([(site.site, site.coupling) for site in sites])
+    sites = tuple(replace(site, p_holm=one.p_holm) for site, one in zip(sites, found.sites, strict=True))
+    return replace(analysis_of(*sites), comparison=found)
 
 
 @pytest.fixture
@@ -241,7 +271,7 @@ def test_a_speeding_heart_is_called_speeding() -> None:
     sentence = words.site_sentence(site_of("A", -2.0, 0.5, 0.999, 1.0))
     assert (
         " ".join(sentence.split())
-        == "no slowing: the heart sped up by 2.0 bpm (95 % interval 1.5 to 2.5) after each train."
+        == "no slowing: the heart sped up by 2.0 bpm (90 % interval 1.5 to 2.5) after each train."
     )
 
 
@@ -320,3 +350,139 @@ def test_json_that_is_no_analysis_is_refused_in_one_line(text: str, complaint: s
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(InputError, match=complaint):
         results_json.read_document(tmp_path / "x.json")
+
+
+def test_one_site_that_stands_out_is_named_with_its_shrunken_effect() -> None:
+    analysis = compared(site_of("A", 0.1, 0.8, 0.4, NAN), site_of("B", 4.0, 0.8, 0.0005, NAN))
+    text = page_of(analysis).words()
+    assert analysis.comparison is not None
+    shrunken = analysis.comparison.sites[1].shrunken_bpm
+    assert shrunken < 4.0
+    assert f"The heart slowed most at B: by about {words.number(shrunken)} bpm" in text
+    assert "The sites against each other" in text
+
+
+def test_sites_that_may_be_equal_are_said_to_show_no_difference() -> None:
+    analysis = compared(site_of("A", 2.5, 1.5, 0.002, NAN), site_of("B", 3.0, 1.5, 0.001, NAN))
+    sentence = comparing.difference_sentence(analysis)
+    assert sentence.startswith("No difference between the sites is shown")
+    assert all(site.is_coupled for site in analysis.comparison.sites) if analysis.comparison else False
+
+
+def test_sites_that_differ_without_a_sure_best_name_the_likely_ones() -> None:
+    sites = [site_of(n, e, 0.7, 0.001, NAN) for n, e in (("A", 3.6), ("B", 3.3), ("C", -1.0))]
+    sentence = comparing.difference_sentence(compared(*sites))
+    assert re.search(r"not certain; likely are A \(\d\d\xa0%\) and B \(\d\d\xa0%\)\.", sentence)
+
+
+def test_where_nothing_couples_no_site_is_best() -> None:
+    analysis = compared(site_of("A", 0.2, 1.0, 0.3, NAN), site_of("B", 0.9, 1.0, 0.09, NAN))
+    assert comparing.difference_sentence(analysis) == "No site is best where none is shown to couple."
+
+
+def test_a_site_alone_is_compared_with_nothing() -> None:
+    for analysis in (compared(site_of("A", 3.0, 1.0, 0.001, NAN)), analysis_of(), four_unusable()):
+        assert comparing.difference_sentence(analysis) == ""
+        assert comparing.compared(analysis) == []
+    assert "against each other" not in page_of(four_unusable()).words()
+
+
+def four_unusable() -> Analysis:
+    return compared(*(unusable_site(name, "flat") for name in "ABCD"))
+
+
+def test_what_may_be_breathing_is_neither_coupled_nor_not_shown() -> None:
+    site = site_of("A", 3.0, 0.5, 0.001, 0.001)
+    doubtful = replace(site, coupling=replace(site.coupling, verdict="cannot_tell", reasons=("breathing is gone",)))
+    assert words.decided(doubtful) == "cannot_tell"
+    text = page_of(analysis_of(doubtful)).words()
+    assert "Coupling cannot be told from other rhythms at A." in text
+    assert "this may be breathing or another rhythm" in text
+    assert "◐ cannot tell" in text
+    assert "breathing is gone" in text
+
+
+def test_page_one_says_that_choosing_by_it_is_unproven_inside_the_verdict(four_sites: Analysis) -> None:
+    page = html.render(four_sites, command="c", session_info={}, made=MADE)
+    verdict = page.split('<div class="verdict">')[1].split("</div>")[0]
+    assert words.UNPROVEN in verdict
+
+
+def test_a_threshold_is_given_only_where_it_was_found_and_the_site_couples() -> None:
+    coupled, silent = site_of("A", 3.0, 0.5, 0.001, 0.001), site_of("B", 0.1, 0.5, 0.4, 0.4)
+    said = " ".join(comparing.threshold_sentence(beside(coupled)).split())
+    assert said == "Threshold: 34 % of stimulator output (95 % interval 31 to 38 %)."
+    unclear = " ".join(comparing.threshold_sentence(beside(coupled, found="not_determined")).split())
+    assert unclear == "Threshold: not determined (perhaps 34 %, 95 % interval 31 to 38 %)."
+    for site in (coupled, beside(silent), beside(coupled, found="none_found"), beside(unusable_site("C", "flat"))):
+        assert comparing.threshold_sentence(site) == ""
+        assert comparing.threshold_notes(site) == ()
+    text = page_of(analysis_of(beside(coupled), beside(silent))).words()
+    assert said in text
+    assert text.count("Threshold:") == 2  # the sentence and what the word means
+    assert "A, threshold: a reason" in text
+    assert "B, threshold" not in text
+
+
+def test_numbers_of_others_stand_in_a_block_of_their_own() -> None:
+    site = beside(site_of("A", 3.0, 0.5, 0.001, 0.001))
+    page = page_of(analysis_of(site, site_of("B", 0.1, 0.5, 0.4, 0.4)))
+    assert comparing.COMPARISON_ONLY in page.words()
+    rows = [[" ".join(cell.split()) for cell in row] for row in page.cells if len(row) == 7]
+    assert ["A", "9.00", "9 of 15", "0.012", "17", "0.043", f"{words.MINUS}1.2"] in rows
+    assert ["B", *[words.NONE] * 6] in rows
+    assert "published score (130 Hz)" in page.words()
+    assert comparing.COMPARISON_ONLY not in page_of(analysis_of(site_of("B", 0.1, 0.5, 0.4, 0.4))).words()
+
+
+def printed(table: Table) -> list[list[str]]:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(table)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if line.startswith("│")]
+
+
+def test_the_terminal_shows_the_same_comparison_as_the_report() -> None:
+    sites = (beside(site_of("A", 3.0, 0.5, 0.001, 0.001)), site_of("B", 0.1, 0.5, 0.4, 0.4), unusable_site("C", "flat"))
+    analysis = compared(*sites)
+    table = comparison_table(analysis)
+    assert table is not None
+    pairs = comparing.compared(analysis)
+    assert printed(table) == [[site.site, *comparing.site_cells(effect)] for site, effect in pairs]
+    assert [row[0] for row in printed(table)] == ["A", "B"]
+    others = printed(published_table(analysis))
+    assert others == [[site.site, *comparing.published_cells(site)] for site in analysis.sites]
+    assert comparison_table(compared(sites[0], sites[2])) is None
+
+
+def test_the_published_threshold_is_not_used_where_it_means_nothing() -> None:
+    assert comparing.published_cells(beside(site_of("A", 3.0, 0.5, 0.1, 0.1), cycle_s=10.0))[1] == "n/a"
+
+
+def test_everything_beside_the_main_result_survives_json(tmp_path: Path) -> None:
+    whole = compared(
+        beside(site_of("A", 3.0, 0.5, 0.001, 0.002)), site_of("B", 0.1, 0.5, 0.4, 0.4), unusable_site("C", "flat")
+    )
+    path = tmp_path / "a.json"
+    document = results_json.to_document(whole, command="c")
+    path.write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
+    again = results_json.read_document(path)
+    assert results_json.to_document(again, command="c") == document
+    assert again.sites[0].published is not None
+    assert again.sites[0].published.log_power.shape == (15,)
+    assert again.sites[1].threshold is None
+    first = html.render(whole, command="c", session_info={}, made=MADE)
+    assert html.render(again, command="c", session_info={}, made=MADE) == first
+
+
+def test_a_result_saved_before_sites_were_compared_can_still_be_drawn(four_sites: Analysis, tmp_path: Path) -> None:
+    document = results_json.to_document(four_sites, command="c")
+    for site in document["sites"]:
+        for name in ("ci90_bpm", "ci90_ms", "threshold", "published", "secondary"):
+            del site[name]
+    del document["comparison"]
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    again = results_json.read_document(path)
+    assert math.isnan(again.sites[0].coupling.ci90_bpm[0])
+    assert "Coupled at BF3-L" in page_of(again).words()

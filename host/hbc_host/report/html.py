@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hbc_host import __version__
 from hbc_host.errors import InputError
-from hbc_host.report import words
+from hbc_host.report import comparing, words
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -114,8 +114,8 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(words=words, bar=lambda site: interval_bar(analysis.sites, site))
-    environment.filters.update(unbroken=unbroken)
+    environment.globals.update(words=words, comparing=comparing, bar=lambda site: interval_bar(analysis.sites, site))
+    environment.filters.update(unbroken=unbroken, threshold_notes=comparing.threshold_notes)
     response, dose = response_figure(analysis), dose_figure(analysis)
     return environment.get_template("report.html.j2").render(
         analysis=analysis,
@@ -192,8 +192,8 @@ def legend() -> list[tuple[str, str]]:
 
 def interval_bar(sites: Sequence[SiteResult], site: SiteResult) -> Bar | None:
     """Where the interval of `site` lies on a scale that holds the intervals of all `sites` and zero."""
-    ends = [end for each in sites for end in each.coupling.ci95_bpm if abs(end) != float("inf") and end == end]
-    low, high = site.coupling.ci95_bpm
+    ends = [end for each in sites for end in each.coupling.ci90_bpm if abs(end) != float("inf") and end == end]
+    low, high = site.coupling.ci90_bpm
     if words.interval(low, high) == words.NONE:
         return None
     left, right = min([*ends, -1.0]), max([*ends, 1.0])

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import types
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from hbc_host.errors import InputError
 
 if TYPE_CHECKING:
-    from hbc_host.analysis import Analysis, SiteResult
+    from hbc_host.analysis import Analysis
 
 FORMAT = "hbc-analysis-1"
 
@@ -83,16 +84,10 @@ def _load(path: Path) -> dict[str, Any]:
 def from_document(document: Mapping[str, Any]) -> Analysis:
     """Inverse of :func:`to_document`."""
     from hbc_host.analysis import Analysis
-    from hbc_host.trains import Protocol
 
-    return Analysis(
-        title=str(document["title"]),
-        source=str(document["source"]),
-        protocol=Protocol(**document["protocol"]),
-        sites=tuple(_site(site) for site in document["sites"]),
-        quality=dict(document["quality"]),
-        notes=tuple(document["notes"]),
-    )
+    whole = {**document, "sites": [_nested(site) for site in document["sites"]]}
+    analysis: Analysis = _build(Analysis, whole)
+    return analysis
 
 
 def _flat(site: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,41 +96,37 @@ def _flat(site: Mapping[str, Any]) -> dict[str, Any]:
     return {"site": site["site"], **site["coupling"], **rest}
 
 
-def _site(site: Mapping[str, Any]) -> SiteResult:
-    from hbc_host.analysis import SiteResult, StepEffect, TrainResponse
+def _nested(site: Mapping[str, Any]) -> dict[str, Any]:
+    """The coupling of a site one level down again; its names are in no other field but ``beats_n``."""
     from hbc_host.coupling import CouplingResult
 
-    response = site["response"]
-    coupling = {field.name: site[field.name] for field in fields(CouplingResult)}
-    for name in ("ci95_ms", "ci95_bpm"):
-        low, high = coupling[name]
-        coupling[name] = (_float(low), _float(high))
-    for name in ("effect_ms", "effect_bpm", "latency_s", "p_value", "excluded_share"):
-        coupling[name] = _float(coupling[name])
-    coupling["reasons"] = tuple(coupling["reasons"])
-    return SiteResult(
-        site=str(site["site"]),
-        coupling=CouplingResult(**coupling),
-        p_holm=_float(site["p_holm"]),
-        response=None if response is None else TrainResponse(*_response(response)),
-        steps=tuple(StepEffect(**{key: _step(key, item) for key, item in step.items()}) for step in site["steps"]),
-        mean_hr_bpm=_float(site["mean_hr_bpm"]),
-        beats_n=int(site["beats_n"]),
-    )
+    coupling = {field.name: site[field.name] for field in fields(CouplingResult) if field.name in site}
+    return {**site, "coupling": coupling}
 
 
-def _response(response: Mapping[str, Any]) -> tuple[Any, ...]:
-    lines = (_array(response[name]) for name in ("time_s", "change_bpm", "low_bpm", "high_bpm"))
-    return (*lines, int(response["trains_n"]))
+def _build(hint: Any, value: Any) -> Any:
+    """A value of the annotated type from JSON; null is None where that is allowed, else nan."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in {Union, types.UnionType}:
+        members = [member for member in arguments if member is not types.NoneType]
+        is_none = value is None and len(members) < len(arguments)
+        return None if is_none else _build(members[0], value) if len(members) == 1 else value
+    if is_dataclass(hint):
+        return _build_dataclass(hint, value)
+    if origin is tuple:
+        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
+        return tuple(_build(kind, item) for kind, item in zip(kinds, value, strict=True))
+    if origin is np.ndarray:
+        return np.array([_float(item) for item in value], dtype=np.float64)
+    return _float(value) if hint is float else value
 
 
-def _step(key: str, value: Any) -> Any:
-    return value if key in {"step_n", "usable", "intensity_pct"} else _float(value)
+def _build_dataclass(kind: Any, value: Mapping[str, Any]) -> Any:
+    """A dataclass from its fields; those with a default may be missing, as in files of older versions."""
+    hints = get_type_hints(kind)
+    required = [field.name for field in fields(kind) if field.default is MISSING or field.name in value]
+    return kind(**{name: _build(hints[name], value[name]) for name in required})
 
 
 def _float(value: float | None) -> float:
     return math.nan if value is None else float(value)
-
-
-def _array(values: list[float | None]) -> np.ndarray[Any, Any]:
-    return np.array([_float(value) for value in values], dtype=np.float64)

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 if TYPE_CHECKING:
     from hbc_host.analysis import Analysis, SiteResult
 
-Verdict = Literal["coupled", "not_shown", "unusable"]
+Verdict = Literal["coupled", "not_shown", "cannot_tell", "unusable"]
 
 ALPHA = 0.05
-SITE_INTERVAL = "95\N{NO-BREAK SPACE}% interval"  # of CouplingResult.ci95_*
-STEP_INTERVAL = "90\N{NO-BREAK SPACE}% interval"  # of TrainResponse and StepEffect
+# A 90 % interval lies above zero exactly when the one-sided p is below .05: number and verdict say the same.
+SITE_INTERVAL = STEP_INTERVAL = "90\N{NO-BREAK SPACE}% interval"
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 
-VERDICT_WORD: dict[Verdict, str] = {"coupled": "coupled", "not_shown": "not shown", "unusable": "unusable"}
+VERDICT_WORD: dict[Verdict, str] = {
+    "coupled": "coupled",
+    "not_shown": "not shown",
+    "cannot_tell": "cannot tell",
+    "unusable": "unusable",
+}
 # A shape beside the colour: readable in grey print and by colour-blind readers.
-VERDICT_SHAPE: dict[Verdict, str] = {"coupled": "●", "not_shown": "○", "unusable": "✕"}
+VERDICT_SHAPE: dict[Verdict, str] = {"coupled": "●", "not_shown": "○", "cannot_tell": "◐", "unusable": "✕"}
 
 RESEARCH_USE = "Research use; not a medical device."
+UNPROVEN = (
+    "Choosing a site or an intensity by this result is unproven: nobody knows yet whether patients do better for it."
+)
 EVIDENCE = "Observational evidence; that choosing site or intensity by HBC improves treatment is unproven."
 
 
@@ -76,8 +84,8 @@ def listing(names: Iterable[str]) -> str:
 def decided(site: SiteResult) -> Verdict:
     """Verdict that page 1 gives: the site's own, taken back when it does not survive Holm's adjustment."""
     verdict = site.coupling.verdict
-    if verdict == "unusable":
-        return "unusable"
+    if verdict in {"unusable", "cannot_tell"}:
+        return cast(Verdict, verdict)
     return "coupled" if verdict == "coupled" and site.p_holm < ALPHA else "not_shown"
 
 
@@ -86,16 +94,18 @@ def site_sentence(site: SiteResult) -> str:
     result, verdict = site.coupling, decided(site)
     if verdict == "unusable":
         return "no answer: " + ("; ".join(result.reasons) or "the recording is not usable") + "."
-    measured = f"{number(result.effect_bpm)} bpm ({SITE_INTERVAL} {interval(*result.ci95_bpm)})"
+    measured = f"{number(result.effect_bpm)} bpm ({SITE_INTERVAL} {interval(*result.ci90_bpm)})"
     if verdict == "coupled":
         return f"the heart slowed by {measured} after each train."
+    if verdict == "cannot_tell":
+        return f"the heart slowed by {measured} with the trains, but this may be breathing or another rhythm."
     if result.verdict == "coupled":
         return (
             f"a slowing of {measured} stands out at this site alone (p = {p_value(result.p_value)}), "
             f"but not after allowing for all sites tested (p = {p_value(site.p_holm)})."
         )
-    if result.ci95_bpm[1] < 0:
-        low, high = result.ci95_bpm
+    if result.ci90_bpm[1] < 0:
+        low, high = result.ci90_bpm
         return (
             f"no slowing: the heart sped up by {number(-result.effect_bpm)} bpm "
             f"({SITE_INTERVAL} {interval(-high, -low)}) after each train."
@@ -107,7 +117,7 @@ def site_sentence(site: SiteResult) -> str:
 
 def overall_sentence(analysis: Analysis) -> str:
     """One line for all sites: ``Coupled at BF3-L; not shown at 5CM-L; nothing usable at 5CM-R.``"""
-    groups: dict[Verdict, list[str]] = {"coupled": [], "not_shown": [], "unusable": []}
+    groups: dict[Verdict, list[str]] = {"coupled": [], "not_shown": [], "cannot_tell": [], "unusable": []}
     for site in analysis.sites:
         groups[decided(site)].append(site.site)
     if not analysis.sites:
@@ -115,10 +125,11 @@ def overall_sentence(analysis: Analysis) -> str:
     opening: dict[Verdict, str] = {
         "coupled": "coupled at",
         "not_shown": "not shown at",
+        "cannot_tell": "cannot be told from other rhythms at",
         "unusable": "nothing usable at",
     }
     parts = [f"{opening[verdict]} {listing(names)}" for verdict, names in groups.items() if names]
-    if not groups["coupled"] and groups["not_shown"]:
+    if not groups["coupled"] and (groups["not_shown"] or groups["cannot_tell"]):
         parts[0] = "coupling " + parts[0]
     sentence = "; ".join(parts)
     return sentence[0].upper() + sentence[1:] + "."

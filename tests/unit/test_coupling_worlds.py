@@ -1,0 +1,63 @@
+"""A small version of the null campaign: nothing slows these hearts, so hardly any of them may be called coupled."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hbc_host.trains import parse_protocol
+
+STUDY = Path(__file__).resolve().parents[1] / "study"
+#: With a true rate of 5 % more than 6 of 38 happen in 0.4 % of series. Seeds are fixed, so the count is too.
+POSITIVE_MAX_N = 6
+
+
+@pytest.fixture(scope="module")
+def campaign() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("null_campaign", STUDY / "null_campaign.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["null_campaign"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_hardly_any_world_without_response_is_called_coupled(campaign: ModuleType) -> None:
+    found: Counter[str] = Counter()
+    for number, world in enumerate(campaign.WORLDS.values()):
+        for name in ("dash", "itbs"):
+            found += campaign.verdicts(world, parse_protocol(name), (200 + number,), 1)
+    assert found.total() == 2 * len(campaign.WORLDS)
+    assert found["coupled"] <= POSITIVE_MAX_N, found
+    assert found["unusable"] <= 2, found
+
+
+def test_a_share_is_marked_when_it_is_above_or_below_the_limits(campaign: ModuleType) -> None:
+    dash = parse_protocol("dash")
+    line, is_above = campaign.row("world", dash, Counter(coupled=30, not_shown=170), 40)
+    assert is_above
+    assert "above 5 %" in line
+    line, is_above = campaign.row("world", dash, Counter(coupled=10, not_shown=190, unusable=3), 40)
+    assert not is_above
+    assert "| 200 | 0.050 |" in line
+    assert "below 3 %" in campaign.row("world", dash, Counter(coupled=2, cannot_tell=98), 40)[0]
+    assert campaign.excess_p(0, 0) == 1.0
+
+
+def test_worlds_are_what_they_say(campaign: ModuleType) -> None:
+    dash = parse_protocol("dash")
+    gaps = campaign.WORLDS["30 % in gaps"](np.random.default_rng(1), dash)
+    lost_s = sum(end_s - start_s for start_s, end_s in gaps.gaps_s)
+    assert 0.28 < lost_s / gaps.beats_s[-1] < 0.36
+    jittered = campaign.WORLDS["jittered cycles"](np.random.default_rng(1), dash)
+    assert np.ptp(np.diff(jittered.onsets_s)) > 2.0
+    wrong = campaign.WORLDS["train 20 % wrong"](np.random.default_rng(1), dash)
+    assert abs(wrong.train_s / dash.train_s - 1.0) == pytest.approx(0.2)
+    again = campaign.WORLDS["train 20 % wrong"](np.random.default_rng(1), dash)
+    assert np.array_equal(wrong.beats_s, again.beats_s)
