@@ -21,7 +21,7 @@ from hbc_fw.settings import Setting, Settings
 
 FIRMWARE = b"hbc 0.1.0"
 RATE_HZ = const(500)
-BLANK_MS = const(15)
+BLANK_MS = const(8)
 EDGES_HELD_N = const(1024)  # five minutes of Dash
 PEAKS_HELD_N = const(512)
 IDLE_MAX_US = const(500)  # the edge latch is one deep: look at it at least this often

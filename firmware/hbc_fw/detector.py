@@ -4,7 +4,9 @@
 The manual is ``native/include/hbc_rpeak.h``; every function here carries the name and the order of its C sibling, and
 the state is the C struct itself, word for word (the tests compare both memories).  Change one, change the other.
 A call costs 400 instructions, more than a whole filter step, so what C calls at every step or sample stands where it is
-called, under its name: filter, watch_signal, track and decide in ``_step``, feed and take in ``_push_block``.
+called, under its name: filter, watch_signal, track and decide in ``_step``, feed and take in ``_push_block``.  The TMS
+artefact filter is in ``hbc_fw.artefact``, on words of the same state: called once for all samples far from pulses, and
+for each near them.
 
 Viper on a PC has 64-bit ints and loads words with zeros above, on the ESP32 ints have 32 bits.  Both agree because
 no intermediate leaves int32 (docs/detector.md) and signed words are loaded as ``(word ^ k) - k`` with k = 2^31.
@@ -18,6 +20,8 @@ from array import array
 
 import micropython
 from micropython import const
+
+from hbc_fw.artefact import artefact_init, artefact_push, artefact_rest
 
 RATE_MIN_HZ = 100
 RATE_MAX_HZ = 1000
@@ -52,11 +56,17 @@ _TUNE_FINE_GAIN = const(4)
 _TUNE_T_WAVE_Q4 = const(9)
 _TUNE_BACK_Q4 = const(10)
 _TUNE_BACK_RR_Q4 = const(9)
+_TUNE_SHAPE_FROM_Q10 = const(280)
+_TUNE_SHAPE_LIKE_Q10 = const(700)
+_TUNE_SHAPE_GAIN = const(3)
 
 _STEP_RATE_HZ = const(120)
 _COUNT_MAX_N = const(1048576)
 _RAW_MASK = const(511)
 _NOISY_Q10 = const(400)
+_SHAPE_MAX_N = const(32)
+_SHAPE_KNOWN_N = const(8)
+_NEAR_N = const(12)
 _DOWN = const(256)
 
 # Words of the C struct hbc_rpeak.
@@ -71,96 +81,119 @@ _T_WAVE_N = const(7)
 _SECOND_N = const(8)
 _FLOOR_ENERGY = const(9)
 _FINE_DELAY_N = const(10)
-_BEND_SEEK_N = const(11)
-_RAW_DELAY_N = const(12)
-_RAW_SEEK_N = const(13)
-_RAW_BACK_N = const(14)
-_RAW_LATE_N = const(15)
-_RAW_SMOOTH_N = const(16)
-_RAW_ARM_N = const(17)
-_HUM_TURN = const(18)
-_RAIL_LOW = const(20)
-_RAIL_HIGH = const(21)
-_SAMPLES_N = const(22)
-_SEEN_N = const(23)
-_HELD_LSB = const(24)
-_DECIM_PHASE = const(25)
-_DECIM_SUM = const(26)
-_STEPS_N = const(27)
-_SMOOTH_SUM = const(28)
-_SMOOTH_PREV = const(29)
-_FINE_PREV = const(30)
-_FINE_PREV2 = const(31)
-_COARSE = const(32)
-_FINE = const(33)
-_USUAL_COARSE = const(34)
-_USUAL_FINE = const(35)
-_FINE_TO_COARSE_Q4 = const(36)
-_COARSE_WEIGHT = const(37)
-_FINE_WEIGHT = const(38)
-_ENERGY_PREV = const(39)
-_CAND_ENERGY = const(40)
-_CAND_COARSE = const(41)
-_CAND_FINE = const(42)
-_CAND_AGE_N = const(43)
-_FOUND_IDX = const(44)
-_FOUND_Q8 = const(45)
-_POLARITY = const(46)
-_POLARITY_VOTES = const(47)
-_LEARN_LEFT_N = const(48)
-_THRESHOLD = const(49)
-_SPAN_Q10 = const(50)
-_EARLY_Q10 = const(51)
-_SINCE_N = const(52)
-_NO_BEAT_N = const(53)
-_LAST_COARSE = const(54)
-_LAST_FINE = const(55)
-_RR_N = const(56)
-_RR_USUAL_N = const(57)
-_RR_LIMIT_N = const(58)
-_SIGNAL_POS = const(59)
-_NOISE_POS = const(60)
-_RR_POS = const(61)
-_SIGNAL = const(62)
-_SIGNAL_FINE = const(70)
-_NOISE = const(78)
-_NOISE_FINE = const(86)
-_RR = const(94)
-_BACK_ENERGY = const(102)
-_BACK_COARSE = const(103)
-_BACK_FINE = const(104)
-_BACK_SINCE_N = const(105)
-_BACK_IDX = const(106)
-_BACK_Q8 = const(107)
-_LEARN_MORE = const(108)
-_LEARN_N = const(109)
-_LEARN_COARSE = const(110)
-_LEARN_FINE = const(126)
-_LEARN_STEP = const(142)
-_LEARN_IDX = const(158)
-_LEARN_Q8 = const(174)
-_QUEUE_HEAD = const(190)
-_QUEUE_N = const(191)
-_QUEUE_IDX = const(192)
-_QUEUE_Q8 = const(208)
-_QUEUE_QUALITY = const(224)
-_SIGNAL_STATE = const(240)
-_WATCHED_N = const(241)
-_OFF_N = const(242)
-_RAILED_N = const(243)
-_LARGEST_COARSE = const(244)
-_MEAN_PREV = const(245)
-_MEAN_PREV2 = const(246)
-_HUM_SUM = const(247)
-_HUM_PHASE = const(248)
-_HUM_IN_PHASE = const(250)
-_HUM_QUADRATURE = const(252)
-_MEAN_RING = const(254)
-_SMOOTH_RING = const(262)
-_BEND_RING = const(278)
-_FINE_RING = const(342)
-_RAW_RING = const(812)  # counted in int16
-_WORDS_N = const(662)
+_SHAPE_HALF_N = const(11)
+_BEND_SEEK_N = const(12)
+_RAW_DELAY_N = const(13)
+_RAW_SEEK_N = const(14)
+_RAW_BACK_N = const(15)
+_RAW_LATE_N = const(16)
+_RAW_SMOOTH_N = const(17)
+_RAW_ARM_N = const(18)
+_HUM_TURN = const(19)
+_NEAR_RECIP_Q16 = const(21)
+_RAIL_LOW = const(22)
+_RAIL_HIGH = const(23)
+_SAMPLES_N = const(24)
+_SEEN_N = const(25)
+_HELD_LSB = const(26)
+_DECIM_PHASE = const(27)
+_DECIM_SUM = const(28)
+_STEPS_N = const(29)
+_SMOOTH_SUM = const(30)
+_SMOOTH_PREV = const(31)
+_FINE_PREV = const(32)
+_FINE_PREV2 = const(33)
+_COARSE = const(34)
+_FINE = const(35)
+_USUAL_COARSE = const(36)
+_USUAL_FINE = const(37)
+_FINE_TO_COARSE_Q4 = const(38)
+_COARSE_WEIGHT = const(39)
+_FINE_WEIGHT = const(40)
+_ENERGY_PREV = const(41)
+_CAND_ENERGY = const(42)
+_CAND_COARSE = const(43)
+_CAND_FINE = const(44)
+_CAND_AGE_N = const(45)
+_FOUND_IDX = const(46)
+_FOUND_Q8 = const(47)
+_BEND_AGE = const(48)
+_POLARITY = const(49)
+_POLARITY_VOTES = const(50)
+_LEARN_LEFT_N = const(51)
+_THRESHOLD = const(52)
+_SPAN_Q10 = const(53)
+_EARLY_Q10 = const(54)
+_SINCE_N = const(55)
+_NO_BEAT_N = const(56)
+_LAST_COARSE = const(57)
+_LAST_FINE = const(58)
+_RR_N = const(59)
+_RR_USUAL_N = const(60)
+_RR_LIMIT_N = const(61)
+_SIGNAL_POS = const(62)
+_NOISE_POS = const(63)
+_RR_POS = const(64)
+_SIGNAL = const(65)
+_SIGNAL_FINE = const(73)
+_NOISE = const(81)
+_NOISE_FINE = const(89)
+_SIGNAL_MID = const(97)
+_SIGNAL_FINE_MID = const(98)
+_NOISE_MID = const(99)
+_NOISE_FINE_MID = const(100)
+_RR = const(101)
+_SHAPE_N = const(109)
+_SHAPE = const(110)
+_BACK_ENERGY = const(142)
+_BACK_COARSE = const(143)
+_BACK_FINE = const(144)
+_BACK_SINCE_N = const(145)
+_BACK_IDX = const(146)
+_BACK_Q8 = const(147)
+_SPOILT = const(148)
+_CAND_NEAR = const(149)
+_NEAR = const(150)
+_LEARN_MORE = const(162)
+_LEARN_N = const(163)
+_LEARN_COARSE = const(164)
+_LEARN_FINE = const(180)
+_LEARN_STEP = const(196)
+_LEARN_IDX = const(212)
+_LEARN_Q8 = const(228)
+_QUEUE_HEAD = const(244)
+_QUEUE_N = const(245)
+_QUEUE_IDX = const(246)
+_QUEUE_Q8 = const(262)
+_QUEUE_QUALITY = const(278)
+_SIGNAL_STATE = const(294)
+_WATCHED_N = const(295)
+_OFF_N = const(296)
+_RAILED_N = const(297)
+_LARGEST_COARSE = const(298)
+_MEAN_PREV = const(299)
+_MEAN_PREV2 = const(300)
+_HUM_SUM = const(301)
+_HUM_PHASE = const(302)
+_HUM_IN_PHASE = const(304)
+_HUM_QUADRATURE = const(306)
+_ARTEFACT = const(308)
+_MEAN_RING = const(537)
+_SMOOTH_RING = const(545)
+_BEND_RING = const(561)
+_FINE_RING = const(625)
+_RAW_RING = const(1378)  # counted in int16
+_WORDS_N = const(945)
+
+# Words of hbc_artefact in it; hbc_fw.artefact has the others.
+_ARTEFACT_LAG_MAX_N = const(308)
+_ARTEFACT_AWAKE_N = const(315)
+_ARTEFACT_SINCE_N = const(318)
+_ARTEFACT_LAG_N = const(319)
+_ARTEFACT_OUT_LSB = const(336)
+
+# values of the C functions likeness_q10 and learn_shape: made once, as nothing may be allocated later.
+_SHAPE_VALUES = array("i", bytes(4 * _SHAPE_MAX_N))
 
 
 def _steps_of(duration_ms, rate_hz):
@@ -194,6 +227,7 @@ def _init(state, rate_hz):
     state[_SECOND_N] = step_hz
     state[_FLOOR_ENERGY] = 48 * smooth_n * energy_n
     state[_FINE_DELAY_N] = (smooth_n + 2 * bend_n - 3) // 2
+    state[_SHAPE_HALF_N] = _steps_of(60, step_hz)
     state[_BEND_SEEK_N] = seek_n
     state[_RAW_DELAY_N] = delay_n
     state[_RAW_SEEK_N] = _steps_of(16, rate_hz)
@@ -203,6 +237,8 @@ def _init(state, rate_hz):
     state[_RAW_ARM_N] = _steps_of(4, rate_hz)
     state[_HUM_TURN] = 50 * decim_n * 65536 // rate_hz
     state[_HUM_TURN + 1] = 60 * decim_n * 65536 // rate_hz
+    artefact_init(state, rate_hz)
+    state[_NEAR_RECIP_Q16] = 65536 * _NEAR_N // state[_ARTEFACT_LAG_MAX_N]
     state[_RAIL_LOW] = -32768
     state[_RAIL_HIGH] = 32767
     state[_COARSE_WEIGHT] = 16
@@ -325,12 +361,33 @@ def _share_q10(part: int, whole: int) -> int:
 
 
 @micropython.viper
+def _summarise_signal(state):
+    s = ptr32(state)
+    s[_SIGNAL_MID] = int(_median8(state, _SIGNAL))
+    s[_SIGNAL_FINE_MID] = int(_median8(state, _SIGNAL_FINE))
+
+
+@micropython.viper
+def _summarise_noise(state):
+    s = ptr32(state)
+    s[_NOISE_MID] = int(_median8(state, _NOISE))
+    s[_NOISE_FINE_MID] = int(_median8(state, _NOISE_FINE))
+
+
+@micropython.viper
+def _noise_share_q10(state) -> int:
+    s = ptr32(state)
+    usual = int(_weighted(state, int(s[_USUAL_COARSE]), int(s[_USUAL_FINE])))
+    signal = int(_weighted(state, int(s[_SIGNAL_MID]), int(s[_SIGNAL_FINE_MID])))
+    return int(_share_q10(usual, signal + 1))
+
+
+@micropython.viper
 def _update_threshold(state):
     s = ptr32(state)
-    noise = int(_weighted(state, _median8(state, _NOISE), _median8(state, _NOISE_FINE)))
-    signal = int(_weighted(state, _median8(state, _SIGNAL), _median8(state, _SIGNAL_FINE)))
-    usual = int(_weighted(state, int(s[_USUAL_COARSE]), int(s[_USUAL_FINE])))
-    share = int(_share_q10(usual, signal + 1))
+    noise = int(_weighted(state, int(s[_NOISE_MID]), int(s[_NOISE_FINE_MID])))
+    signal = int(_weighted(state, int(s[_SIGNAL_MID]), int(s[_SIGNAL_FINE_MID])))
+    share = int(_noise_share_q10(state))
     part = int(_TUNE_THRESHOLD_Q10)
     early = 0
     if share > _TUNE_NOISE_FROM_Q10:
@@ -353,23 +410,131 @@ def _update_threshold(state):
 
 
 @micropython.viper
+def _read_shape(state, values) -> int:
+    s = ptr32(state)
+    v = ptr32(values)
+    one = 1
+    k = one << 31
+    newest = int(s[_STEPS_N]) - 1
+    half_n = int(s[_SHAPE_HALF_N])
+    n = 2 * half_n + 1
+    age = int(s[_BEND_AGE]) + half_n
+    most = 1
+    i = 0
+    while i < n:
+        slot = newest - age
+        if age > 63:
+            slot = newest - 63
+        bend = (int(s[_BEND_RING + (slot & 63)]) ^ k) - k
+        v[i] = bend
+        if bend > most:
+            most = bend
+        elif 0 - bend > most:
+            most = 0 - bend
+        age -= 1
+        i += 1
+    down = 0
+    while most >> down >= 4096:
+        down += 1
+    up = 0
+    while most << up < 2048:
+        up += 1
+    i = 0
+    while i < n:
+        v[i] = (((int(v[i]) ^ k) - k) >> down) << up
+        i += 1
+    return n
+
+
+@micropython.viper
+def _likeness_q10(state) -> int:
+    s = ptr32(state)
+    v = ptr32(_SHAPE_VALUES)
+    one = 1
+    k = one << 31
+    n = int(_read_shape(state, _SHAPE_VALUES))
+    own = 0
+    usual = 0
+    both = 0
+    i = 0
+    while i < n:
+        value = (int(v[i]) ^ k) - k
+        shape = (int(s[_SHAPE + i]) ^ k) - k
+        own += value * value
+        usual += shape * shape
+        both += value * shape
+        i += 1
+    if both <= 0:
+        return 0
+    both = both >> 14
+    both = both * both // (((own >> 14) * (usual >> 14) >> 10) + 1)
+    if both > 1024:
+        both = 1024
+    return both
+
+
+@micropython.viper
+def _learn_shape(state):
+    s = ptr32(state)
+    v = ptr32(_SHAPE_VALUES)
+    one = 1
+    k = one << 31
+    if (int(s[_BEND_AGE]) ^ k) - k < 0:
+        return
+    shift = int(s[_SHAPE_N])
+    if shift == _SHAPE_KNOWN_N:
+        if int(_noise_share_q10(state)) > _NOISY_Q10:
+            return
+    else:
+        s[_SHAPE_N] = shift + 1
+    if shift > 3:
+        shift = 3
+    n = int(_read_shape(state, _SHAPE_VALUES))
+    i = 0
+    while i < n:
+        shape = (int(s[_SHAPE + i]) ^ k) - k
+        s[_SHAPE + i] = shape + ((((int(v[i]) ^ k) - k) - shape) >> shift)
+        i += 1
+
+
+@micropython.viper
+def _shape_part(state) -> int:
+    s = ptr32(state)
+    one = 1
+    k = one << 31
+    if (int(s[_BEND_AGE]) ^ k) - k < 0:
+        return 0
+    if int(s[_SHAPE_N]) < _SHAPE_KNOWN_N:
+        return 0
+    weight = 4 * (int(_noise_share_q10(state)) - _TUNE_SHAPE_FROM_Q10)
+    if weight > 1024:
+        weight = 1024
+    if weight < 256:
+        if (int(s[_CAND_NEAR]) ^ k) - k >= 0:
+            weight = 256
+    if weight <= 0:
+        return 0
+    return (weight * (_TUNE_SHAPE_LIKE_Q10 - int(_likeness_q10(state))) * _TUNE_SHAPE_GAIN) >> 12
+
+
+@micropython.viper
 def _limit_at(state, since_n: int) -> int:
     s = ptr32(state)
-    threshold = int(s[_THRESHOLD])
+    part = int(_shape_part(state))
     usual_n = (int(s[_RR_USUAL_N]) * _TUNE_EARLY_RR_Q5) >> 5
-    if since_n >= usual_n:
-        return threshold
-    return threshold + int(s[_SPAN_Q10]) * (int(s[_EARLY_Q10]) * (usual_n - since_n) // usual_n)
+    if since_n < usual_n:
+        part += int(s[_EARLY_Q10]) * (usual_n - since_n) // usual_n
+    return int(s[_THRESHOLD]) + int(s[_SPAN_Q10]) * part
 
 
 @micropython.viper
 def _weigh_bands(state):
     s = ptr32(state)
-    coarse = int(_median8(state, _SIGNAL))
+    coarse = int(s[_SIGNAL_MID])
     usual_coarse = int(s[_USUAL_COARSE])
     usual_fine = int(s[_USUAL_FINE])
     coarse_snr = int(_ratio_q4(coarse, usual_coarse)) + 1
-    fine_snr = int(_ratio_q4(_median8(state, _SIGNAL_FINE), usual_fine)) + 1
+    fine_snr = int(_ratio_q4(int(s[_SIGNAL_FINE_MID]), usual_fine)) + 1
     target = 0
     if fine_snr > coarse_snr:
         share = int(_share_q10(usual_coarse, coarse + 1))
@@ -393,7 +558,7 @@ def _weigh_bands(state):
 def _quality_of(state, energy: int) -> int:
     s = ptr32(state)
     usual = int(_weighted(state, int(s[_USUAL_COARSE]), int(s[_USUAL_FINE])))
-    above = int(_weighted(state, _median8(state, _NOISE), _median8(state, _NOISE_FINE)))
+    above = int(_weighted(state, int(s[_NOISE_MID]), int(s[_NOISE_FINE_MID])))
     if above < usual:
         above = usual
     above = energy - above
@@ -481,6 +646,7 @@ def _locate(state):
     if bend_age < 0:
         bend_age = 0 - bend_age
         sign = -1
+    s[_BEND_AGE] = bend_age
     centre = bend_age * int(s[_DECIM_N]) + int(s[_RAW_DELAY_N])
     oldest = centre + int(s[_RAW_BACK_N])
     if oldest > late_n:
@@ -547,6 +713,7 @@ def _accept(state, coarse: int, fine: int, idx_word: int, q8: int, since_n: int,
     s[_SIGNAL + pos] = coarse
     s[_SIGNAL_FINE + pos] = fine
     s[_SIGNAL_POS] = (pos + 1) & 7
+    _summarise_signal(state)
     second_n = int(s[_SECOND_N])
     if since_n < 3 * second_n:
         pos = int(s[_RR_POS])
@@ -586,12 +753,14 @@ def _classify(state, coarse: int, fine: int, idx_word: int, q8: int, since_n: in
         if energy < (last >> 4) * _TUNE_T_WAVE_Q4:
             return
     if energy > int(_limit_at(state, since_n)):
+        _learn_shape(state)
         _accept(state, coarse, fine, idx_word, q8, since_n, _quality_of(state, energy))
         return
     pos = int(s[_NOISE_POS])
     s[_NOISE + pos] = coarse
     s[_NOISE_FINE + pos] = fine
     s[_NOISE_POS] = (pos + 1) & 7
+    _summarise_noise(state)
     _update_threshold(state)
     if energy > int(s[_BACK_ENERGY]):
         s[_BACK_ENERGY] = energy
@@ -642,7 +811,10 @@ def _replay_learning(state, origin: int):
         s[_NOISE + i] = coarse >> 4
         s[_NOISE_FINE + i] = fine >> 4
         i += 1
+    _summarise_signal(state)
+    _summarise_noise(state)
     _update_threshold(state)
+    s[_BEND_AGE] = -1
     last = 0
     i = 0
     while i < learn_n:
@@ -682,6 +854,30 @@ def _learn(state):
 
 
 @micropython.viper
+def _near_limit(state) -> int:
+    s = ptr32(state)
+    one = 1
+    k = one << 31
+    near = (int(s[_CAND_NEAR]) ^ k) - k
+    if near < 0:
+        return 0
+    most = (int(_weighted(state, int(s[_SIGNAL_MID]), int(s[_SIGNAL_FINE_MID]))) >> 4) * 10
+    usual = int(s[_NEAR + near])
+    if near > 0:
+        if int(s[_NEAR + near - 1]) > usual:
+            usual = int(s[_NEAR + near - 1])
+    if near < _NEAR_N - 1:
+        if int(s[_NEAR + near + 1]) > usual:
+            usual = int(s[_NEAR + near + 1])
+    if usual > most >> 2:
+        return most
+    usual = 3 * usual + (usual >> 1)
+    if usual > most:
+        return most
+    return usual
+
+
+@micropython.viper
 def _candidate(state, coarse: int, fine: int):
     s = ptr32(state)
     since_n = int(s[_SINCE_N]) - int(s[_HOLD_N])
@@ -690,6 +886,8 @@ def _candidate(state, coarse: int, fine: int):
     _locate(state)
     learn_n = int(s[_LEARN_N])
     if int(s[_LEARN_LEFT_N]) == 0:
+        if int(_weighted(state, coarse, fine)) <= int(_near_limit(state)):
+            return
         _classify(state, coarse, fine, _FOUND_IDX, int(s[_FOUND_Q8]), since_n)
     elif learn_n < 16:
         s[_LEARN_COARSE + learn_n] = coarse
@@ -720,6 +918,7 @@ def _search_back(state):
     _cap(state, _NOISE_FINE, fine >> 1)
     _cap(state, _SIGNAL, coarse * 2)
     _cap(state, _SIGNAL_FINE, fine * 2)
+    _summarise_noise(state)  # _accept does the other
     _accept(state, coarse, fine, _BACK_IDX, int(s[_BACK_Q8]), int(s[_BACK_SINCE_N]), quality)
 
 
@@ -733,6 +932,8 @@ def _give_way(state):
         s[_NOISE + i] = int(s[_NOISE + i]) >> 1
         s[_NOISE_FINE + i] = int(s[_NOISE_FINE + i]) >> 1
         i += 1
+    _summarise_signal(state)
+    _summarise_noise(state)
     _update_threshold(state)
     s[_NO_BEAT_N] = int(s[_SECOND_N])
 
@@ -747,7 +948,7 @@ def _judge_second(state) -> int:
     k = one << 31
     second_n = int(s[_SECOND_N])
     samples_n = second_n * int(s[_DECIM_N])
-    signal = int(_median8(state, _SIGNAL))
+    signal = int(s[_SIGNAL_MID])
     if int(s[_OFF_N]) * 4 >= samples_n:
         return LEAD_OFF
     if int(s[_RAILED_N]) * 16 >= samples_n:
@@ -881,6 +1082,21 @@ def _step(state, total: int):
         _end_second(state)
     # track
     energy = (coarse >> 4) * int(s[_COARSE_WEIGHT]) + (fine >> 4) * int(s[_FINE_WEIGHT])
+    near = -1
+    lag_n = int(s[_ARTEFACT_LAG_N])
+    if lag_n < int(s[_ARTEFACT_LAG_MAX_N]):  # watch_near
+        near = (lag_n * int(s[_NEAR_RECIP_Q16])) >> 16
+        if energy >= int(s[_FLOOR_ENERGY]):
+            usual = int(s[_NEAR + near])
+            if usual == 0:
+                usual = int(_weighted(state, int(s[_SIGNAL_MID]), int(s[_SIGNAL_FINE_MID]))) >> 2
+                if energy > usual:
+                    usual = energy
+            elif energy > usual:
+                usual += (usual >> 5) + 1
+            else:
+                usual -= usual >> 4
+            s[_NEAR + near] = usual
     usual = int(s[_USUAL_COARSE])
     if coarse > usual:
         s[_USUAL_COARSE] = usual + (usual >> 8) * 6 + 1
@@ -904,6 +1120,7 @@ def _step(state, total: int):
         s[_CAND_ENERGY] = energy
         s[_CAND_COARSE] = coarse
         s[_CAND_FINE] = fine
+        s[_CAND_NEAR] = near
         s[_CAND_AGE_N] = 0
     elif cand_energy != 0:
         s[_CAND_AGE_N] = int(s[_CAND_AGE_N]) + 1
@@ -915,6 +1132,12 @@ def _step(state, total: int):
     if int(s[_LEARN_LEFT_N]) != 0:
         _learn(state)
         return
+    if int(s[_SPOILT]):  # time without ECG is no pause of the heart
+        limit_n = int(s[_RR_LIMIT_N])
+        if limit_n < _COUNT_MAX_N:
+            s[_RR_LIMIT_N] = limit_n + 1
+        return
+    # watch
     if int(s[_SINCE_N]) > int(s[_RR_LIMIT_N]):
         if int(s[_BACK_ENERGY]) > (int(s[_THRESHOLD]) >> 4) * _TUNE_BACK_Q4:
             _search_back(state)
@@ -970,28 +1193,43 @@ def _push_block(state, samples, blanked, samples_n: int, peak_idx, peak_frac_q8,
     phase = int(s[_DECIM_PHASE])
     held = (int(s[_HELD_LSB]) ^ k) - k
     total = (int(s[_DECIM_SUM]) ^ k) - k
+    resting = 0
+    if int(s[_ARTEFACT_SINCE_N]) == int(s[_ARTEFACT_AWAKE_N]):
+        resting = 1
+    rested_n = 0  # samples that artefact_rest has yet to see
     peaks_n = 0
     i = 0
     while i < samples_n:
         # feed
+        sample = (int(x[i]) ^ 32768) - 32768
         kind = int(mask[i])
+        if seen_n == 0:
+            if kind != ECG:
+                s[_SIGNAL_STATE] = GOOD
+                if kind == OFF:
+                    s[_SIGNAL_STATE] = LEAD_OFF
+                idx += 1
+                i += 1
+                continue
+            _prime(state, sample)
         if kind == ECG:
-            held = (int(x[i]) ^ 32768) - 32768
-            if seen_n == 0:
-                _prime(state, held)
-            if held <= rail_low:
+            if sample <= rail_low or sample >= rail_high:
                 s[_RAILED_N] = int(s[_RAILED_N]) + 1
-            elif held >= rail_high:
-                s[_RAILED_N] = int(s[_RAILED_N]) + 1
-        elif seen_n == 0:
-            s[_SIGNAL_STATE] = GOOD
-            if kind == OFF:
-                s[_SIGNAL_STATE] = LEAD_OFF
-            idx += 1
-            i += 1
-            continue
         elif kind == OFF:
             s[_OFF_N] = int(s[_OFF_N]) + 1
+        if kind == ECG and resting:
+            held = sample
+            rested_n += 1
+        else:
+            if rested_n != 0:
+                artefact_rest(state, samples, i - rested_n, rested_n)
+                rested_n = 0
+            if int(artefact_push(state, sample, kind)):
+                s[_SPOILT] = 1
+            held = (int(s[_ARTEFACT_OUT_LSB]) ^ k) - k
+            resting = 0
+            if int(s[_ARTEFACT_SINCE_N]) == int(s[_ARTEFACT_AWAKE_N]):
+                resting = 1
         raw[_RAW_RING + (idx & _RAW_MASK)] = held
         idx += 1
         if seen_n < _COUNT_MAX_N:
@@ -1002,6 +1240,7 @@ def _push_block(state, samples, blanked, samples_n: int, peak_idx, peak_frac_q8,
             s[_SAMPLES_N] = idx
             s[_SEEN_N] = seen_n
             _step(state, total)
+            s[_SPOILT] = 0
             phase = 0
             total = 0
         # take
@@ -1017,6 +1256,8 @@ def _push_block(state, samples, blanked, samples_n: int, peak_idx, peak_frac_q8,
             s[_QUEUE_HEAD] = (head + 1) & 15
             s[_QUEUE_N] = int(s[_QUEUE_N]) - 1
         i += 1
+    if rested_n != 0:
+        artefact_rest(state, samples, i - rested_n, rested_n)
     s[_SAMPLES_N] = idx
     s[_SEEN_N] = seen_n
     s[_DECIM_PHASE] = phase

@@ -4,7 +4,8 @@
  *
  * Byte 0, 1: rate, 100 + value % 901.  Byte 2: options (below).  Byte 3: seed of the block lengths.
  * Then operations until the bytes or SAMPLES_MAX_N end: one byte, operation in bits 0..2, upside down in bit 3, blanking
- * in bits 4..5; then its arguments.  An operation makes many samples of few bytes, since nothing is reported before 2 s.
+ * in bits 4..5 (always, train, now and then), iTBS instead of 10 Hz in bit 6, an electrode off instead in bit 7; then its
+ * arguments.  An operation makes many samples of few bytes, since nothing is reported before 2 s.
  */
 #include <stddef.h>
 
@@ -14,7 +15,10 @@ enum {
     SAMPLES_MAX_N = 16000,    /* 16 s at 1000 Hz, 160 s at 100 Hz, some ms of work */
     OPTION_NULL_MASK = 1,     /* blocks without a blanked sample get no mask */
     OPTION_NEAR_WRAP = 2,     /* the sample counter starts 1000 before 2^32 */
-    OPTION_LONG_BLOCKS = 4    /* up to 1024 samples instead of 32 */
+    OPTION_LONG_BLOCKS = 4,   /* up to 1024 samples instead of 32 */
+    OPTION_HEIGHT_SHIFT = 3,  /* bits 3..5: artefact of each pulse, 2^8..2^14 LSB, 0 = none */
+    OPTION_FALL = 64,         /* it points down */
+    OPTION_LONG_TAIL = 128    /* it decays in 50 ms instead of 6 */
 };
 
 typedef struct {
@@ -22,6 +26,8 @@ typedef struct {
     size_t left_n;
     uint32_t noise;
     int32_t samples_n;
+    int32_t rate_hz;
+    int32_t artefact, artefact_height, tail_n;
     int16_t samples_lsb[SAMPLES_MAX_N];
     uint8_t blanked[SAMPLES_MAX_N];
 } input;
@@ -67,19 +73,45 @@ static int32_t beat_q8(int32_t at_ms)
     return at_ms >= 230 && at_ms < 430 ? (100 - (at_ms < 330 ? 330 - at_ms : at_ms - 330)) * 60 / 100 : 0;
 }
 
+static uint8_t blanked_of(input *in, int32_t operation)
+{
+    const int32_t blanking = operation >> 4 & 3, at = in->samples_n, width_n = in->rate_hz / 80 + 1;
+    int32_t is = blanking == 1;
+    if (blanking == 2 && operation & 64) {
+        is = at % (in->rate_hz / 5) < 3 * (in->rate_hz / 50) && at % (in->rate_hz / 50) < width_n;
+    } else if (blanking == 2) {
+        is = at % (in->rate_hz / 10) < width_n;
+    } else if (blanking == 3) {
+        is = noise16(in) < -30000;
+    }
+    return is ? operation & 128 ? HBC_RPEAK_OFF : HBC_RPEAK_BLANKED : HBC_RPEAK_ECG;
+}
+
 static void put(input *in, int32_t value, int32_t operation)
 {
-    const int32_t blanking = operation >> 4 & 3;
     const int32_t at = in->samples_n;
     if (at == SAMPLES_MAX_N) {
         return;
     }
-    in->samples_lsb[at] = clipped(operation & 8 ? -value : value);
-    in->blanked[at] = (uint8_t)(blanking == 1 || (blanking == 2 && at % 50 < 6) || (blanking == 3 && noise16(in) < -30000));
+    in->blanked[at] = blanked_of(in, operation);
+    if (in->blanked[at] == HBC_RPEAK_BLANKED && (at == 0 || in->blanked[at - 1] != HBC_RPEAK_BLANKED)) {
+        in->artefact = clipped(in->artefact + in->artefact_height);
+    }
+    in->samples_lsb[at] = clipped((operation & 8 ? -value : value) + in->artefact);
+    in->artefact -= in->artefact / in->tail_n;
     in->samples_n++;
 }
 
-static void operate(input *in, int32_t rate_hz)
+/* What each pulse adds. */
+static void set_artefact(input *in, int32_t options)
+{
+    const int32_t size = options >> OPTION_HEIGHT_SHIFT & 7;
+    in->artefact_height = size == 0 ? 0 : 1 << (7 + size);
+    in->artefact_height = options & OPTION_FALL ? -in->artefact_height : in->artefact_height;
+    in->tail_n = options & OPTION_LONG_TAIL ? in->rate_hz / 20 : in->rate_hz / 160 + 1;
+}
+
+static void operate(input *in)
 {
     const int32_t operation = byte_of(in), kind = operation & 7;
     int32_t i, n, a, b, level = 0;
@@ -124,9 +156,9 @@ static void operate(input *in, int32_t rate_hz)
     case 6: /* beats: height, interval in 8 ms, how many */
         a = word_of(in) & 32767;
         b = byte_of(in) * 8 + 100;
-        n = (byte_of(in) & 31) * b * rate_hz / 1000;
+        n = (byte_of(in) & 31) * b * in->rate_hz / 1000;
         for (i = 0; i < n; i++) {
-            put(in, beat_q8(i * 1000 / rate_hz % b) * a / 256, operation);
+            put(in, beat_q8(i * 1000 / in->rate_hz % b) * a / 256, operation);
         }
         break;
     default: /* lone spikes: height, period, how many */
@@ -166,18 +198,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static input in;
     rules r;
     uint32_t lengths;
-    int32_t rate_hz, options, at, n;
+    int32_t options, at, n;
     memset(&in, 0, sizeof in);
     in.data = data;
     in.left_n = size;
     in.noise = 1;
-    rate_hz = 100 + word_of(&in) % 901;
+    in.rate_hz = 100 + word_of(&in) % 901;
     options = byte_of(&in);
+    set_artefact(&in, options);
     lengths = (uint32_t)byte_of(&in);
     while (in.left_n > 0 && in.samples_n < SAMPLES_MAX_N) {
-        operate(&in, rate_hz);
+        operate(&in);
     }
-    rules_start(&r, rate_hz, 1, options & OPTION_NEAR_WRAP ? 0xfffffc18u : 0);
+    rules_start(&r, in.rate_hz, 1, options & OPTION_NEAR_WRAP ? 0xfffffc18u : 0);
     for (at = 0; at < in.samples_n; at += n) {
         lengths = lengths * 1664525u + 1013904223u;
         n = (int32_t)(lengths >> (options & OPTION_LONG_BLOCKS ? 22 : 27));

@@ -3,19 +3,20 @@
  * Random and adversarial samples by the billion, every rate, judged by rules.h; built by run.py with sanitizers and
  * -DHBC_RPEAK_CHECK.  Usage: hammer SAMPLES [SEED [FIRST_RUN]]
  *
- * A run is one rate, 10 to 50 s of signal made of segments of all kinds, often blanked.  Its number and the seed make
- * it again: what a failure prints is the command that repeats it.
+ * A run is one rate, 10 to 50 s of signal made of segments of all kinds, often blanked, pulses often with an artefact.
+ * Its number and the seed make it again: what a failure prints is the command that repeats it.
  */
 #include "failure.h"
 #include "rules.h"
 
-enum { RATES_N = HBC_RPEAK_RATE_MAX_HZ - HBC_RPEAK_RATE_MIN_HZ + 1, KINDS_N = 13 };
+enum { RATES_N = HBC_RPEAK_RATE_MAX_HZ - HBC_RPEAK_RATE_MIN_HZ + 1, KINDS_N = 13, BLANKINGS_N = 7 };
 
 typedef struct {
     int32_t kind, period_n, height, offset, blanking;
     int32_t level;
     uint32_t phase_q32, phase_step;
     int32_t chirp;
+    int32_t artefact, artefact_height, tail_n, was_pulse;
 } segment;
 
 static uint32_t random_state;
@@ -71,7 +72,10 @@ static void segment_start(segment *s, int32_t rate_hz, long run)
     s->period_n = random_of(2) ? 1 + (int32_t)(run % rate_hz) : 1 + random_of(1 + rate_hz / (1 + random_of(20)));
     s->height = random_height();
     s->offset = random_of(4) == 0 ? random16() : 0;
-    s->blanking = random_of(3) == 0 ? 1 + random_of(4) : 0;
+    s->blanking = random_of(5) < 2 ? 1 + random_of(BLANKINGS_N) : 0;
+    s->artefact_height = random_of(2) ? random_of(2) ? random_height() : -random_height() : 0;
+    s->tail_n = 1 + random_of(rate_hz / 8);
+    s->artefact = s->was_pulse = 0;
     s->level = 0;
     s->phase_q32 = random32();
     s->phase_step = (uint32_t)(4294967296.0 * (0.05 + random_of(600) / 10.0) / rate_hz);
@@ -121,12 +125,27 @@ static int32_t sample_of(segment *s, int32_t i, int32_t rate_hz)
 static uint8_t blanked_of(const segment *s, int32_t i, int32_t rate_hz)
 {
     switch (s->blanking) {
-    case 0: return 0;
-    case 1: return 1;
-    case 2: return i % (rate_hz / 10) < rate_hz / 80;  /* a pulse train at 10 Hz */
-    case 3: return random_of(4) == 0;
-    default: return i / s->period_n % 2 == 0;
+    case 0: return HBC_RPEAK_ECG;
+    case 1: return HBC_RPEAK_BLANKED;
+    case 2: return random_of(4) == 0;
+    case 3: return i / s->period_n % 2 == 0;
+    case 4: return random_of(200) == 0 ? HBC_RPEAK_OFF : HBC_RPEAK_ECG;
+    case 5: return (uint8_t)(i / s->period_n % 4); /* each kind in turn, an unknown one too */
+    case 6: return i % (rate_hz / 5) < 3 * (rate_hz / 50) && i % (rate_hz / 50) <= rate_hz / 80; /* iTBS */
+    default: return i % (rate_hz / 10) <= rate_hz / 80; /* a train at 10 Hz */
     }
+}
+
+/* A step at each pulse that decays. */
+static int32_t artefact_of(segment *s, uint8_t blanked)
+{
+    const int32_t is_pulse = blanked == HBC_RPEAK_BLANKED;
+    if (is_pulse && !s->was_pulse && s->artefact < 65536 && s->artefact > -65536) {
+        s->artefact += s->artefact_height;
+    }
+    s->was_pulse = is_pulse;
+    s->artefact -= s->artefact / s->tail_n;
+    return s->artefact;
 }
 
 static int32_t clipped(int32_t value)
@@ -145,8 +164,8 @@ static void fill(segment *s, int32_t *at, int32_t *until, rules *r, int16_t *sam
             *until = 1 + random_of(r->rate_hz * (1 + random_of(10)));
         }
         s->level = clipped(s->level);
-        samples_lsb[i] = (int16_t)clipped(s->offset + sample_of(s, *at, r->rate_hz));
         blanked[i] = blanked_of(s, *at, r->rate_hz);
+        samples_lsb[i] = (int16_t)clipped(s->offset + sample_of(s, *at, r->rate_hz) + artefact_of(s, blanked[i]));
         (*at)++;
     }
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The promises of hbc_rpeak.h as checks from outside: position, order, latency with its three exceptions, and
- * push == push_block.  Shared by the fuzz target and the hammer.  Only public names, so a rewrite of the detector
- * does not touch this file; a new promise in the header is a new line in rules_peak or rules_block.
+ * The promises of hbc_rpeak.h as checks from outside: position, order, latency with its exceptions, push == push_block.
+ * Shared by the fuzz target and the hammer.  Only public names, so a rewrite of the detector does not touch this file.
+ * Steps in which hbc_artefact holds are no time for search-back and giving way, so these may be later by as much.
  */
 #ifndef HBC_RULES_H
 #define HBC_RULES_H
@@ -37,11 +37,13 @@ typedef struct {
     int64_t first_good_idx;   /* -1: every sample so far was blanked */
     int64_t last_q8;          /* position of the last peak; -1: none */
     int64_t last_report_idx;  /* when it came, at the earliest */
-    /* what was seen, for the summary */
-    long peaks_n;
+    long peaks_n; /* what was seen, for the summary */
     double usual_ms, search_back_ms, give_way_ms, gap_ms;
-    /* the rhythm: search-back is due 1.56 mean RR after a beat */
-    double rr_ms[8];
+    /* raw samples in steps with a held one: before what is judged, after it; the same at the last report */
+    hbc_artefact artefact;
+    int32_t phase_n, held;
+    int64_t spoilt_from_n, spoilt_n, report_from_n, report_n;
+    double rr_ms[8]; /* the rhythm: search-back is due 1.56 mean RR after a beat */
     int32_t rr_n, rr_unsure_n;
 } rules;
 
@@ -71,6 +73,7 @@ static void rules_start(rules *r, int32_t rate_hz, int32_t with_twin, uint32_t o
         rules_broken(r, "every rate of 100..1000 Hz is taken", rate_hz, 0);
     }
     r->det->samples_n = origin_idx;
+    hbc_artefact_init(&r->artefact, rate_hz);
     if (with_twin) {
         memcpy(r->twin, r->det, sizeof *r->twin);
     }
@@ -80,7 +83,6 @@ static void rules_end(rules *r)
 {
     free(r->det);
     free(r->twin);
-    r->det = r->twin = NULL;
 }
 
 static void largest(double *kept, double value)
@@ -117,23 +119,40 @@ static void rules_interval(rules *r, double rr_ms)
     }
 }
 
+static void rules_clear_time(rules *r, const int16_t *samples_lsb, const uint8_t *blanked, int32_t from, int32_t to)
+{
+    r->spoilt_from_n = r->spoilt_n;
+    for (; from < to; from++) {
+        if (r->first_good_idx < 0 || r->pushed_n + from < r->first_good_idx) {
+            continue;
+        }
+        r->held |= hbc_artefact_push(&r->artefact, samples_lsb[from], blanked == NULL ? 0 : blanked[from]);
+        if (++r->phase_n == r->det->decim_n) {
+            r->spoilt_n += r->held ? r->phase_n : 0;
+            r->phase_n = r->held = 0;
+        }
+    }
+}
+
 /* Later than HBC_RPEAK_LATENCY_MS: found by search-back, not before 1.56 mean RR, or after a silence. */
 static void rules_late(rules *r, double late_ms, double since_beat_ms, double quiet_ms)
 {
-    const double mean_rr_ms = rules_mean_rr_ms(r);
-    if (quiet_ms >= QUIET_MS) {
-        largest(&r->give_way_ms, late_ms);
-        if (late_ms > GIVE_WAY_MS) {
-            rules_broken(r, "latency after a silence, ms", late_ms, GIVE_WAY_MS);
+    const double mean_rr_ms = rules_mean_rr_ms(r), per_ms = r->rate_hz / 1000.0;
+    const double spoilt_ms = (double)(r->spoilt_from_n - r->report_n) / per_ms; /* since the last report, at least */
+    const double more_ms = (double)(r->spoilt_n - r->report_from_n) / per_ms;   /* and at most */
+    if (quiet_ms - spoilt_ms >= QUIET_MS) {
+        largest(&r->give_way_ms, late_ms - more_ms);
+        if (late_ms > GIVE_WAY_MS + more_ms) {
+            rules_broken(r, "latency after a silence, ms", late_ms, GIVE_WAY_MS + more_ms);
         }
         return;
     }
-    largest(&r->search_back_ms, late_ms);
-    if (r->last_q8 >= 0 && since_beat_ms < 1.5625 * mean_rr_ms - SLACK_MS) {
+    largest(&r->search_back_ms, late_ms - more_ms);
+    if (r->last_q8 >= 0 && since_beat_ms - spoilt_ms < 1.5625 * mean_rr_ms - SLACK_MS) {
         rules_broken(r, "latency of a usual beat, ms", late_ms, RULES_LATENCY_MS);
     }
-    if (late_ms > SEARCH_BACK_MS) {
-        rules_broken(r, "latency of search-back, ms", late_ms, SEARCH_BACK_MS);
+    if (late_ms > SEARCH_BACK_MS + more_ms) {
+        rules_broken(r, "latency of search-back, ms", late_ms, SEARCH_BACK_MS + more_ms);
     }
 }
 
@@ -169,6 +188,8 @@ static void rules_peak(rules *r, const hbc_rpeak_peak *peak, int64_t earliest_id
     }
     r->last_q8 = at_q8;
     r->last_report_idx = earliest_idx;
+    r->report_from_n = r->spoilt_from_n;
+    r->report_n = r->spoilt_n;
     r->peaks_n++;
 }
 
@@ -179,6 +200,7 @@ static void rules_twin(rules *r, const int16_t *samples_lsb, const uint8_t *blan
     hbc_rpeak_peak peak;
     int32_t i, found_n = 0;
     for (i = 0; i < samples_n; i++) {
+        rules_clear_time(r, samples_lsb, blanked, i, i + 1);
         if (hbc_rpeak_push(r->twin, samples_lsb[i], blanked == NULL ? 0 : blanked[i], &peak) == 0) {
             continue;
         }
@@ -216,6 +238,7 @@ static void rules_block(rules *r, const int16_t *samples_lsb, const uint8_t *bla
     if (r->twin != NULL) {
         rules_twin(r, samples_lsb, blanked, samples_n, peaks, peaks_n);
     } else {
+        rules_clear_time(r, samples_lsb, blanked, 0, samples_n);
         for (i = 0; i < peaks_n; i++) {
             rules_peak(r, &peaks[i], r->pushed_n, r->pushed_n + samples_n - 1);
         }

@@ -4,12 +4,14 @@
 import struct
 from pathlib import Path
 
-RATES_HZ = (100, 119, 239, 250, 360, 500, 719, 1000)
+RATES_HZ = (100, 119, 239, 360, 500, 1000)
 
 BEATS, SPIKES = 6, 7
 CONSTANT, RAMP, SQUARE, NOISE = 2, 3, 4, 5
 UPSIDE_DOWN = 8
 ALL_BLANKED, TRAIN_BLANKED, SOME_BLANKED = 16, 32, 48
+ITBS, LEAD_OFF = 64, 128  # added to one of these
+FALL, LONG_TAIL = 64, 128  # options of the artefact, beside its height in bits 3..5
 
 
 def beats(height_lsb: int, rr_ms: int, count: int, how: int = 0) -> bytes:
@@ -48,6 +50,20 @@ SIGNALS: dict[str, bytes] = {
     "ecg-falls": beats(20000, 700, 10) + beats(900, 700, 20),
     "ecg-rises": beats(300, 700, 10) + beats(20000, 700, 20),
     "ecg-blanked-train": beats(1000, 700, 20, TRAIN_BLANKED),
+    "ecg-train-ecg": beats(1000, 700, 5) + beats(1000, 710, 6, TRAIN_BLANKED) + beats(1000, 700, 8),
+    "ecg-itbs-ecg": beats(1000, 700, 5) + beats(1000, 730, 6, TRAIN_BLANKED | ITBS) + beats(1000, 700, 8),
+    "ecg-train-rail": beats(1000, 700, 5)
+    + beats(900, 720, 5, TRAIN_BLANKED)
+    + constant(32767, 400, TRAIN_BLANKED)
+    + beats(1000, 720, 5, TRAIN_BLANKED),
+    "ecg-long-blank-pulse": beats(1000, 700, 4)
+    + constant(0, 3500, ALL_BLANKED)
+    + beats(1000, 700, 2)
+    + beats(1000, 700, 2, TRAIN_BLANKED),
+    "ecg-off-train": beats(1000, 700, 4)
+    + beats(1000, 720, 4, TRAIN_BLANKED)
+    + constant(0, 300, ALL_BLANKED | LEAD_OFF)
+    + beats(1000, 720, 6, TRAIN_BLANKED),
     "ecg-pause": beats(1000, 800, 8) + constant(0, 4095) + beats(1000, 800, 8),
     "ecg-noise-ecg": beats(1000, 800, 8) + noise(3, 2000) + beats(1000, 800, 12),
     "ecg-rail-ecg": beats(1000, 800, 8) + constant(32767, 2000) + beats(1000, 800, 8),
@@ -65,7 +81,7 @@ def write(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for nth, (name, signal) in enumerate(SIGNALS.items()):
         for rate_hz in RATES_HZ:
-            options, lengths = (nth + rate_hz) % 8, nth
+            options, lengths = (nth + rate_hz) % 8 + 8 * (nth % 8) + (FALL, LONG_TAIL, 0)[rate_hz % 3], nth
             head = struct.pack("<HBB", rate_hz - 100, options, lengths)
             (folder / f"{name}-{rate_hz}").write_bytes(head + signal)
     return len(SIGNALS) * len(RATES_HZ)

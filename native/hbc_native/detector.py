@@ -105,8 +105,9 @@ class RPeakDetector:
         block : array of int16, shape (n,)
             ECG in LSB, any length.
         blanked : array of bool or uint8, shape (n,), optional
-            Not 0 where the sample is not ECG; the last ECG sample is used instead. 1 = blanked, 2 = an electrode is
-            off (counted for :attr:`signal_state`).
+            Not 0 where the sample is not ECG: 1 = spoilt by a TMS pulse (the artefact is learned and taken off, see
+            ``hbc_artefact.h``), 2 = an electrode is off (the last ECG sample is used; counted for
+            :attr:`signal_state`).
 
         Returns
         -------
@@ -206,7 +207,7 @@ def detect_beats(ecg_mv: ArrayLike, rate_hz: float, blanked: ArrayLike | None = 
     if mask.shape != lsb.shape:
         raise ValueError(f"blanked has shape {mask.shape}, the ECG {lsb.shape}")
     if missing is not None:
-        mask[missing & (mask == 0)] = lib.HBC_RPEAK_BLANKED
+        mask[missing & (mask == 0)] = lib.HBC_RPEAK_OFF
     # The detector judges whole seconds of its own decimated stream, so pieces of just that length see every one.
     second_n = detector._state.second_n * detector._state.decim_n
     parts, states = [], []
@@ -246,7 +247,7 @@ def detect(ecg_mv: ArrayLike, rate_hz: float) -> NDArray[np.float64]:
     Parameters
     ----------
     ecg_mv : array of float, shape (n,), millivolts
-        One ECG lead, either polarity.  NaN marks missing samples; they are blanked (last value held).
+        One ECG lead, either polarity.  NaN marks missing samples; the last value is held.
         An offset that would not fit into 32 mV is taken off; larger swings are scaled down by powers of two.
     rate_hz : float
         Sampling rate, 100..1000 Hz.
@@ -264,7 +265,8 @@ def detect(ecg_mv: ArrayLike, rate_hz: float) -> NDArray[np.float64]:
     detector = RPeakDetector(rate_hz)
     ecg = _vector(ecg_mv)
     lsb, missing = to_lsb(ecg)
-    parts = (detector.push(lsb, missing), detector.push(_tail(lsb, rate_hz)))
+    mask = None if missing is None else np.where(missing, np.uint8(lib.HBC_RPEAK_OFF), np.uint8(0))
+    parts = (detector.push(lsb, mask), detector.push(_tail(lsb, rate_hz)))
     positions = np.concatenate([part["sample_idx"] + part["frac_q8"] / 256 for part in parts])
     return np.sort(positions[positions <= max(len(ecg) - 1, 0)])
 

@@ -17,6 +17,9 @@
  *               found for 2.5 s the thresholds halve once a second and the candidate held back may follow then.
  * Work        : constant per sample; a candidate (at most one per hold time, 150 ms or more) adds a search over at
  *               most 13 filtered and 92 raw values.  Nothing grows with the length of a bad stretch.
+ * TMS         : samples marked HBC_RPEAK_BLANKED pass hbc_artefact.h, which takes the artefacts out and holds where it
+ *               cannot; meanwhile neither search-back nor giving way runs.  Near pulses a candidate must exceed 3.5
+ *               times what is usual at that time after a pulse.  Without pulses all this changes nothing.
  * Overflow    : cannot happen for any int16 input; bounds of every intermediate in docs/detector.md, asserted by
  *               building with -DHBC_RPEAK_CHECK.  Only the two sample counters wrap, on purpose, as uint32.
  * Requires    : >> of a negative int32 is arithmetic (checked at compile time).
@@ -25,6 +28,8 @@
 #define HBC_RPEAK_H
 
 #include <stdint.h>
+
+#include "hbc_artefact.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -40,7 +45,7 @@ enum {
     HBC_RPEAK_QUEUE_N = 16   /* more than the candidates that fit into the learning time */
 };
 
-/* What a sample is.  Anything else than ECG is replaced by the last ECG sample (sample and hold). */
+/* What a sample is.  HBC_RPEAK_OFF is replaced by the last ECG sample, HBC_RPEAK_BLANKED as hbc_artefact.h says. */
 enum {
     HBC_RPEAK_ECG = 0,
     HBC_RPEAK_BLANKED = 1,   /* spoilt by a TMS pulse */
@@ -90,6 +95,7 @@ typedef struct {
     int32_t second_n;         /* 1 s, steps */
     int32_t floor_energy;     /* candidates below this are quantisation noise (about 6 LSB of bend) */
     int32_t fine_delay_n;     /* the fine band waits for the coarse one, steps */
+    int32_t shape_half_n;     /* 60 ms: half the width of shape[], steps */
     int32_t bend_seek_n;      /* 24 ms: search for the bend extremum around the energy centre, steps */
     int32_t raw_delay_n;      /* delay of the bend signal, raw samples */
     int32_t raw_seek_n;       /* 16 ms: search after the bend extremum, raw samples */
@@ -98,12 +104,13 @@ typedef struct {
     int32_t raw_smooth_n;     /* half width of the box that the raw peak is read through, raw samples */
     int32_t raw_arm_n;        /* arm of the parabola, about 4 ms, raw samples */
     int32_t hum_turn[2];      /* of 50 and 60 Hz, 1/65536 turn per step */
+    int32_t near_recip_q16;   /* 65536 * 12 / samples of 200 ms */
     int32_t rail_low;
     int32_t rail_high;
     /* stream */
     uint32_t samples_n;       /* samples pushed, wraps */
     int32_t seen_n;           /* samples since the first good one, saturates */
-    int32_t held_lsb;         /* last unblanked sample */
+    int32_t held_lsb;         /* what takes part: the last ECG sample, or what hbc_artefact makes of it */
     int32_t decim_phase;
     int32_t decim_sum;
     /* filters */
@@ -127,6 +134,7 @@ typedef struct {
     int32_t cand_age_n;
     uint32_t found_idx;       /* result of the position search: sample index ... */
     int32_t found_q8;         /* ... and fraction 0..255 after it; + 256 when the R wave points down */
+    int32_t bend_age;         /* of the candidate's largest bend, steps; -1 = out of reach, in the learning replay */
     int32_t polarity;         /* +1 or -1, the usual direction of the R wave */
     int32_t polarity_votes;   /* -4..4 */
     /* decision */
@@ -148,13 +156,23 @@ typedef struct {
     int32_t signal_fine[8];
     int32_t noise[8];         /* coarse energies of the last rejected candidates */
     int32_t noise_fine[8];
+    int32_t signal_mid;       /* medians of the four */
+    int32_t signal_fine_mid;
+    int32_t noise_mid;
+    int32_t noise_fine_mid;
     int32_t rr[8];            /* steps */
+    int32_t shape_n;          /* beats in shape[], 0..8 */
+    int32_t shape[32];        /* bend of the usual beat, 60 ms to either side of its extremum */
     int32_t back_energy;      /* largest rejected candidate since the last beat; 0 = none */
     int32_t back_coarse;
     int32_t back_fine;
     int32_t back_since_n;     /* its since_n */
     uint32_t back_idx;
     int32_t back_q8;
+    /* TMS pulses */
+    int32_t spoilt;           /* a sample of the step that is running is held because of a pulse */
+    int32_t cand_near;        /* place of the candidate in near[], -1 = not near a pulse */
+    int32_t near[12];         /* usual energy by time since the first pulse of a burst, 17 ms each */
     /* learning buffer, then output queue */
     int32_t learn_more;       /* 1: a lone giant has prolonged the learning */
     int32_t learn_n;
@@ -180,6 +198,7 @@ typedef struct {
     int32_t hum_phase[2];
     int32_t hum_in_phase[2];
     int32_t hum_quadrature[2];
+    hbc_artefact artefact;
     /* rings */
     int32_t mean_ring[8];     /* decimated samples, Q2 */
     int32_t smooth_ring[16];
@@ -194,8 +213,8 @@ hbc_rpeak_status hbc_rpeak_init(hbc_rpeak *det, int32_t rate_hz);
 /* Samples at or beyond these values count as saturated; -32768 and 32767 unless set. */
 void hbc_rpeak_set_rails(hbc_rpeak *det, int32_t low_lsb, int32_t high_lsb);
 
-/* Push one sample.  blanked: HBC_RPEAK_ECG, or why it is none; then the last ECG sample takes its place, so that the
- * result is a pure function of samples and mask; before the first ECG sample nothing happens.
+/* Push one sample.  blanked: HBC_RPEAK_ECG, or why it is none.  The result is a pure function of samples and mask;
+ * before the first ECG sample nothing happens.
  * Returns 1 and fills *out when a peak is due, else 0.  At most one peak per sample; more wait in the queue. */
 int32_t hbc_rpeak_push(hbc_rpeak *det, int16_t sample_lsb, uint8_t blanked, hbc_rpeak_peak *out);
 

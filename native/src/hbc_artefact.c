@@ -86,26 +86,32 @@ static void end_second(hbc_artefact *filter)
     filter->steepest_q4 = 0;
 }
 
-static int32_t larger(int32_t a, int32_t b)
+/* Range and steepest slope of n samples, before: the one before each.  Slopes are those of the halved samples, which
+ * fit into 16 bits: compilers take eight at a time. */
+static void scan(hbc_artefact *filter, const int16_t *before_lsb, const int16_t *samples_lsb, int32_t n)
 {
-    return a > b ? a : b;
-}
-
-/* Range and steepest slope of samples from..to - 1; the one before them is there too.  A plain loop: compilers turn it
- * into vector instructions. */
-static void scan(hbc_artefact *filter, const int16_t *samples_lsb, int32_t from, int32_t to)
-{
-    int32_t i, low_lsb = filter->low_lsb, high_lsb = filter->high_lsb, steepest_lsb = filter->steepest_q4 >> 4;
-    for (i = from; i < to; i++) {
-        const int32_t sample_lsb = samples_lsb[i];
-        steepest_lsb = larger(steepest_lsb, magnitude(sample_lsb - samples_lsb[i - 1]));
-        high_lsb = larger(high_lsb, sample_lsb);
-        low_lsb = -larger(-low_lsb, -sample_lsb);
+    int16_t low_lsb = 32767, high_lsb = -32768, fall = 0, rise = 0, slope;
+    int32_t i, steepest_q4;
+    for (i = 0; i < n; i++) {
+        slope = (int16_t)((samples_lsb[i] >> 1) - (before_lsb[i] >> 1));
+        rise = slope > rise ? slope : rise;
+        fall = slope < fall ? slope : fall;
     }
-    filter->low_lsb = low_lsb;
-    filter->high_lsb = high_lsb;
-    filter->steepest_q4 = steepest_lsb * 16;
-    filter->second_left_n -= to - from;
+    for (i = 0; i < n; i++) {
+        high_lsb = samples_lsb[i] > high_lsb ? samples_lsb[i] : high_lsb;
+        low_lsb = samples_lsb[i] < low_lsb ? samples_lsb[i] : low_lsb;
+    }
+    steepest_q4 = (rise > -fall ? rise : -fall) * 32;
+    if (filter->steepest_q4 < steepest_q4) {
+        filter->steepest_q4 = steepest_q4;
+    }
+    if (filter->low_lsb > low_lsb) {
+        filter->low_lsb = low_lsb;
+    }
+    if (filter->high_lsb < high_lsb) {
+        filter->high_lsb = high_lsb;
+    }
+    filter->second_left_n -= n;
     if (filter->second_left_n == 0) {
         end_second(filter);
     }
@@ -115,18 +121,41 @@ static void scan(hbc_artefact *filter, const int16_t *samples_lsb, int32_t from,
 void hbc_artefact_rest(hbc_artefact *filter, const int16_t *samples_lsb, int32_t samples_n)
 {
     int32_t i, n;
-    int16_t first_lsb[2];
-    first_lsb[1] = samples_lsb[0];
-    first_lsb[0] = filter->prev_lost ? first_lsb[1] : (int16_t)filter->prev_lsb;
-    scan(filter, first_lsb, 1, 2);
+    const int16_t before_lsb = filter->prev_lost ? samples_lsb[0] : (int16_t)filter->prev_lsb;
+    scan(filter, &before_lsb, samples_lsb, 1);
     for (i = 1; i < samples_n; i += n) {
         n = samples_n - i < filter->second_left_n ? samples_n - i : filter->second_left_n;
-        scan(filter, samples_lsb, i, i + n);
+        scan(filter, samples_lsb + i - 1, samples_lsb + i, n);
     }
     filter->prev_lsb = samples_lsb[samples_n - 1];
     filter->prev_lost = 0;
+    filter->was_pulse = 0;
     filter->out_lsb = filter->prev_lsb;
     filter->out_q4 = filter->prev_lsb * 16;
+}
+
+/* hbc_artefact_rest of one sample, cheaper. */
+static void rest_one(hbc_artefact *filter, int32_t sample_lsb)
+{
+    const int32_t before_lsb = filter->prev_lost ? sample_lsb : filter->prev_lsb;
+    const int32_t slope_q4 = magnitude((sample_lsb >> 1) - (before_lsb >> 1)) * 32;
+    if (filter->steepest_q4 < slope_q4) {
+        filter->steepest_q4 = slope_q4;
+    }
+    if (filter->low_lsb > sample_lsb) {
+        filter->low_lsb = sample_lsb;
+    }
+    if (filter->high_lsb < sample_lsb) {
+        filter->high_lsb = sample_lsb;
+    }
+    if (--filter->second_left_n == 0) {
+        end_second(filter);
+    }
+    filter->prev_lsb = sample_lsb;
+    filter->prev_lost = 0;
+    filter->was_pulse = 0;
+    filter->out_lsb = sample_lsb;
+    filter->out_q4 = sample_lsb * 16;
 }
 
 static void fall_asleep(hbc_artefact *filter)
@@ -265,7 +294,7 @@ int32_t hbc_artefact_push(hbc_artefact *filter, int16_t sample_lsb, int32_t kind
     follow_pulses(filter, kind == HBC_ARTEFACT_PULSE);
     if (filter->since_n == filter->awake_n) {
         if (kind == HBC_ARTEFACT_ECG) {
-            hbc_artefact_rest(filter, &sample_lsb, 1);
+            rest_one(filter, sample_lsb);
         } else {
             filter->prev_lost = 1;
         }

@@ -4,8 +4,8 @@
  *
  * Chain: box decimation to 100..239 Hz -> two bands, each a symmetric second difference: coarse (24 ms, near 20 Hz,
  * "bend") and fine (1 step, near 36 Hz) -> |.| -> 80 ms moving sums ("energy") -> weighted sum, the fine band counting
- * only where noise spoils it less -> largest of 180 ms -> threshold that rises with the noise and for early beats,
- * T-wave rule, search-back -> position on the raw samples.
+ * only where noise spoils it less -> largest of 180 ms -> threshold that rises with the noise, for early beats and
+ * for odd shapes, T-wave rule, search-back -> position on the raw samples.
  */
 #include "hbc_rpeak.h"
 
@@ -18,7 +18,8 @@
 
 /* Arithmetic shift of negatives, and no padding before the raw ring: the device twin relies on both. */
 typedef char assert_arithmetic_shift[((int32_t)-1 >> 1) == -1 ? 1 : -1];
-typedef char assert_words_only[sizeof(hbc_rpeak) == sizeof(int32_t) * 406 + sizeof(int16_t) * 512 ? 1 : -1];
+typedef char assert_words_only[sizeof(hbc_rpeak) == sizeof(int32_t) * 460 + sizeof(hbc_artefact) + sizeof(int16_t) * 512
+                               ? 1 : -1];
 
 /* Chosen on records, one half checked against the other: tests/study/detector_halves.py sets them with -D. */
 #ifndef HBC_TUNE_ENERGY_MS
@@ -64,12 +65,24 @@ typedef char assert_words_only[sizeof(hbc_rpeak) == sizeof(int32_t) * 406 + size
 #define HBC_TUNE_BACK_RR_Q4 9 /* search back after 1 + this part of the mean RR without a beat */
 #endif
 
+#ifndef HBC_TUNE_SHAPE_FROM_Q10
+#define HBC_TUNE_SHAPE_FROM_Q10 280 /* usual energy / beat energy from which the shape counts */
+#endif
+#ifndef HBC_TUNE_SHAPE_LIKE_Q10
+#define HBC_TUNE_SHAPE_LIKE_Q10 700 /* likeness that speaks neither for a beat nor against it */
+#endif
+#ifndef HBC_TUNE_SHAPE_GAIN
+#define HBC_TUNE_SHAPE_GAIN 3 /* what likeness weighs, quarters */
+#endif
 enum {
     STEP_RATE_HZ = 120,     /* decimate to the lowest rate at or above this */
     COUNT_MAX_N = 1 << 20,  /* over an hour; keeps every time difference small */
     RAW_MASK = HBC_RPEAK_RAW_N - 1,
     ENERGY_MAX = 1 << 29,   /* coarse 119.5e6, fine times 16 319e6 at most: docs/detector.md */
     NOISY_Q10 = 400,        /* usual energy / beat energy of a noisy second */
+    SHAPE_MAX_N = 32,       /* places of shape[] */
+    SHAPE_KNOWN_N = 8,      /* beats that make a shape */
+    NEAR_N = 12,            /* places of near[] */
     DOWN = 256              /* flag beside the fraction of a position: the R wave points down */
 };
 
@@ -111,6 +124,7 @@ hbc_rpeak_status hbc_rpeak_init(hbc_rpeak *det, int32_t rate_hz)
     det->second_n = step_hz;
     det->floor_energy = 48 * det->smooth_n * det->energy_n;
     det->fine_delay_n = (det->smooth_n + 2 * det->bend_n - 3) / 2;
+    det->shape_half_n = steps_of(60, step_hz, 1);
     det->bend_seek_n = steps_of(24, step_hz, 1);
     det->raw_seek_n = steps_of(16, rate_hz, 1);
     det->raw_back_n = steps_of(48, rate_hz, 1);
@@ -130,6 +144,8 @@ hbc_rpeak_status hbc_rpeak_init(hbc_rpeak *det, int32_t rate_hz)
     }
     det->hum_turn[0] = (50 * det->decim_n * 65536) / rate_hz;
     det->hum_turn[1] = (60 * det->decim_n * 65536) / rate_hz;
+    hbc_artefact_init(&det->artefact, rate_hz);
+    det->near_recip_q16 = 65536 * NEAR_N / det->artefact.lag_max_n;
     det->rail_low = -32768;
     det->rail_high = 32767;
     det->coarse_weight = 16;
@@ -206,13 +222,34 @@ static int32_t share_q10(int32_t part, int32_t whole)
     return part * 1024 / whole;
 }
 
-/* Medians, not Pan-Tompkins' running means: one artefact must not move the threshold.  The more of a beat's energy is
- * usual between beats too, the higher the threshold, and the more an early beat must prove. */
+/* Medians, not Pan-Tompkins' running means: one artefact must not move the threshold.  Kept, as every change of what
+ * they summarise goes through one of these two. */
+static void summarise_signal(hbc_rpeak *det)
+{
+    det->signal_mid = median8(det->signal);
+    det->signal_fine_mid = median8(det->signal_fine);
+}
+
+static void summarise_noise(hbc_rpeak *det)
+{
+    det->noise_mid = median8(det->noise);
+    det->noise_fine_mid = median8(det->noise_fine);
+}
+
+/* How much of a beat's energy is usual between beats too. */
+static int32_t noise_share_q10(const hbc_rpeak *det)
+{
+    return share_q10(weighted(det, det->usual_coarse, det->usual_fine),
+                     weighted(det, det->signal_mid, det->signal_fine_mid) + 1);
+}
+
+/* The more of a beat's energy is usual between beats too, the higher the threshold, and the more an early beat must
+ * prove. */
 static void update_threshold(hbc_rpeak *det)
 {
-    const int32_t noise = weighted(det, median8(det->noise), median8(det->noise_fine));
-    const int32_t signal = weighted(det, median8(det->signal), median8(det->signal_fine));
-    const int32_t share = share_q10(weighted(det, det->usual_coarse, det->usual_fine), signal + 1);
+    const int32_t noise = weighted(det, det->noise_mid, det->noise_fine_mid);
+    const int32_t signal = weighted(det, det->signal_mid, det->signal_fine_mid);
+    const int32_t share = noise_share_q10(det);
     int32_t part = HBC_TUNE_THRESHOLD_Q10, early = 0;
     if (share > HBC_TUNE_NOISE_FROM_Q10) {
         part += (share - HBC_TUNE_NOISE_FROM_Q10) * HBC_TUNE_NOISE_GAIN;
@@ -235,14 +272,82 @@ static void update_threshold(hbc_rpeak *det)
     CHECK(det->threshold <= ENERGY_MAX);
 }
 
+/* Bend of the candidate around its extremum, oldest first, the largest brought to 2^11..2^12.  Returns how many. */
+static int32_t read_shape(const hbc_rpeak *det, int32_t *values)
+{
+    const int32_t n = 2 * det->shape_half_n + 1;
+    int32_t i, age, most = 1, down = 0, up = 0;
+    for (i = 0; i < n; i++) {
+        age = lesser(det->bend_age + det->shape_half_n - i, 63); /* only steps of over 180 Hz reach the ring's end */
+        values[i] = det->bend_ring[(det->steps_n - 1u - (uint32_t)age) & 63];
+        most = greater(most, magnitude(values[i]));
+    }
+    while (most >> down >= 1 << 12) {
+        down++;
+    }
+    while (most << up < 1 << 11) {
+        up++;
+    }
+    for (i = 0; i < n; i++) {
+        values[i] = (values[i] >> down) * (1 << up);
+    }
+    return n;
+}
+
+/* Squared correlation of the candidate with the beats before it; 0 when they are opposite. */
+static int32_t likeness_q10(const hbc_rpeak *det)
+{
+    int32_t values[SHAPE_MAX_N], i, own = 0, usual = 0, both = 0;
+    const int32_t n = read_shape(det, values);
+    for (i = 0; i < n; i++) {
+        own += values[i] * values[i];
+        usual += det->shape[i] * det->shape[i];
+        both += values[i] * det->shape[i];
+    }
+    CHECK(own < 1 << 29 && usual < 1 << 29);
+    own >>= 14;
+    usual >>= 14;
+    both = both > 0 ? both >> 14 : 0;
+    return lesser(both * both / ((own * usual >> 10) + 1), 1024);
+}
+
+/* Mean of about the last eight beats.  Not of a noisy ECG: what is taken for a beat there may be none. */
+static void learn_shape(hbc_rpeak *det)
+{
+    int32_t values[SHAPE_MAX_N], i, n;
+    if (det->bend_age < 0 || (det->shape_n == SHAPE_KNOWN_N && noise_share_q10(det) > NOISY_Q10)) {
+        return;
+    }
+    n = read_shape(det, values);
+    for (i = 0; i < n; i++) {
+        det->shape[i] += (values[i] - det->shape[i]) >> lesser(det->shape_n, 3);
+    }
+    det->shape_n = lesser(det->shape_n + 1, SHAPE_KNOWN_N);
+}
+
+/* In noise, and near a TMS pulse, a candidate that looks like the beats before it needs less energy, one that does not
+ * needs more. */
+static int32_t shape_part(const hbc_rpeak *det)
+{
+    int32_t weight = lesser(4 * (noise_share_q10(det) - HBC_TUNE_SHAPE_FROM_Q10), 1024);
+    if (det->cand_near >= 0) {
+        weight = greater(weight, 256);
+    }
+    if (weight <= 0 || det->bend_age < 0 || det->shape_n < SHAPE_KNOWN_N) {
+        return 0;
+    }
+    return (weight * (HBC_TUNE_SHAPE_LIKE_Q10 - likeness_q10(det)) * HBC_TUNE_SHAPE_GAIN) >> 12;
+}
+
 /* What a candidate since_n steps after the last beat must exceed. */
 static int32_t limit_at(const hbc_rpeak *det, int32_t since_n)
 {
     const int32_t usual_n = (det->rr_usual_n * HBC_TUNE_EARLY_RR_Q5) >> 5;
-    if (since_n >= usual_n) {
-        return det->threshold;
+    int32_t part = shape_part(det);
+    if (since_n < usual_n) {
+        part += det->early_q10 * (usual_n - since_n) / usual_n;
     }
-    return det->threshold + det->span_q10 * (det->early_q10 * (usual_n - since_n) / usual_n);
+    return det->threshold + det->span_q10 * part;
 }
 
 /* Fisher's linear discriminant for two bands with noise as high as their usual energy: weight = signal / usual^2.
@@ -250,9 +355,9 @@ static int32_t limit_at(const hbc_rpeak *det, int32_t since_n)
  * ventricular beats are wide; so is everything where the fine band is not the better one. */
 static void weigh_bands(hbc_rpeak *det)
 {
-    const int32_t coarse = median8(det->signal);
+    const int32_t coarse = det->signal_mid;
     const int32_t coarse_snr = ratio_q4(coarse, det->usual_coarse) + 1;
-    const int32_t fine_snr = ratio_q4(median8(det->signal_fine), det->usual_fine) + 1;
+    const int32_t fine_snr = ratio_q4(det->signal_fine_mid, det->usual_fine) + 1;
     int32_t share, target = 0;
     if (fine_snr > coarse_snr) {
         share = share_q10(det->usual_coarse, coarse + 1);
@@ -277,7 +382,7 @@ static void weigh_bands(hbc_rpeak *det)
 static int32_t quality_of(const hbc_rpeak *det, int32_t energy)
 {
     const int32_t usual = weighted(det, det->usual_coarse, det->usual_fine);
-    int32_t above = weighted(det, median8(det->noise), median8(det->noise_fine));
+    int32_t above = weighted(det, det->noise_mid, det->noise_fine_mid);
     if (above < usual) {
         above = usual;
     }
@@ -352,6 +457,7 @@ static void locate(hbc_rpeak *det)
         bend_age = -bend_age;
         sign = -1;
     }
+    det->bend_age = bend_age;
     centre = bend_age * det->decim_n + det->raw_delay_n;
     /* Wide beats bend most on a late shoulder; their peak lies before it.  Never older than the promised latency. */
     oldest = centre + det->raw_back_n;
@@ -417,6 +523,7 @@ static void accept(hbc_rpeak *det, int32_t coarse, int32_t fine, uint32_t idx, i
     det->signal[det->signal_pos] = coarse;
     det->signal_fine[det->signal_pos] = fine;
     det->signal_pos = (det->signal_pos + 1) & 7;
+    summarise_signal(det);
     if (since_n < 3 * det->second_n) { /* a longer pause is no rhythm */
         det->rr[det->rr_pos] = since_n;
         det->rr_pos = (det->rr_pos + 1) & 7;
@@ -454,12 +561,14 @@ static void classify(hbc_rpeak *det, int32_t coarse, int32_t fine, uint32_t idx,
         return;
     }
     if (energy > limit_at(det, since_n)) {
+        learn_shape(det);
         accept(det, coarse, fine, idx, q8, since_n, quality_of(det, energy));
         return;
     }
     det->noise[det->noise_pos] = coarse;
     det->noise_fine[det->noise_pos] = fine;
     det->noise_pos = (det->noise_pos + 1) & 7;
+    summarise_noise(det);
     update_threshold(det);
     if (energy > det->back_energy) {
         det->back_energy = energy;
@@ -503,7 +612,10 @@ static void replay_learning(hbc_rpeak *det, int32_t from)
         det->noise[i] = coarse >> 4;
         det->noise_fine[i] = fine >> 4;
     }
+    summarise_signal(det);
+    summarise_noise(det);
     update_threshold(det);
+    det->bend_age = -1;
     for (i = 0; i < det->learn_n; i++) {
         /* accept() takes the interval off since_n; the steps of the buffer are since_n of their time. */
         det->since_n = det->learn_step[i] - last;
@@ -534,6 +646,46 @@ static void learn(hbc_rpeak *det)
     replay_learning(det, alone ? second_at : largest_at);
 }
 
+/* What a candidate near a pulse must exceed: recharge noise and what remains of an artefact come at the same time after
+ * every pulse, beats do not.  A beat in noise is not asked to be larger than it is. */
+static int32_t near_limit(const hbc_rpeak *det)
+{
+    const int32_t most = (weighted(det, det->signal_mid, det->signal_fine_mid) >> 4) * 10;
+    int32_t usual = 0, i;
+    if (det->cand_near < 0) {
+        return 0;
+    }
+    for (i = det->cand_near - 1; i <= det->cand_near + 1; i++) {
+        if (i >= 0 && i < NEAR_N) {
+            usual = greater(usual, det->near[i]);
+        }
+    }
+    return usual > most >> 2 ? most : lesser(most, 3 * usual + (usual >> 1));
+}
+
+/* Follow the lower third of the energies at this time after a pulse, so that beats do not count; a quarter of a beat
+ * until known better.  Held output has no energy and says nothing.  Returns the place in near[], -1 when no pulse is near. */
+static int32_t watch_near(hbc_rpeak *det, int32_t energy)
+{
+    const int32_t lag_n = det->artefact.lag_n;
+    int32_t place, usual;
+    if (lag_n >= det->artefact.lag_max_n) {
+        return -1;
+    }
+    place = (lag_n * det->near_recip_q16) >> 16;
+    CHECK(place >= 0 && place < NEAR_N);
+    usual = det->near[place];
+    if (energy >= det->floor_energy) {
+        if (usual == 0) {
+            usual = greater(energy, weighted(det, det->signal_mid, det->signal_fine_mid) >> 2);
+        } else {
+            usual = energy > usual ? usual + (usual >> 5) + 1 : usual - (usual >> 4);
+        }
+        det->near[place] = usual;
+    }
+    return place;
+}
+
 static void candidate(hbc_rpeak *det, int32_t coarse, int32_t fine)
 {
     const int32_t since_n = det->since_n - det->hold_n;
@@ -542,6 +694,9 @@ static void candidate(hbc_rpeak *det, int32_t coarse, int32_t fine)
     }
     locate(det);
     if (det->learn_left_n == 0) {
+        if (weighted(det, coarse, fine) <= near_limit(det)) {
+            return;
+        }
         classify(det, coarse, fine, det->found_idx, det->found_q8, since_n);
     } else if (det->learn_n < 16) {
         det->learn_coarse[det->learn_n] = coarse;
@@ -572,6 +727,7 @@ static void search_back(hbc_rpeak *det)
     cap(det->noise_fine, det->back_fine >> 1);
     cap(det->signal, det->back_coarse * 2);
     cap(det->signal_fine, det->back_fine * 2);
+    summarise_noise(det); /* accept() does the other */
     accept(det, det->back_coarse, det->back_fine, det->back_idx, det->back_q8, det->back_since_n, quality);
 }
 
@@ -585,6 +741,8 @@ static void give_way(hbc_rpeak *det)
         det->noise[i] >>= 1;
         det->noise_fine[i] >>= 1;
     }
+    summarise_signal(det);
+    summarise_noise(det);
     update_threshold(det);
     det->no_beat_n = det->second_n;
 }
@@ -611,7 +769,7 @@ static void watch(hbc_rpeak *det)
 static int32_t judge_second(const hbc_rpeak *det)
 {
     const int32_t samples_n = det->second_n * det->decim_n;
-    const int32_t signal = median8(det->signal);
+    const int32_t signal = det->signal_mid;
     int32_t i, in_phase, quadrature, hum = 0;
     if (det->off_n * 4 >= samples_n) {
         return HBC_RPEAK_LEAD_OFF;
@@ -717,6 +875,7 @@ static void filter(hbc_rpeak *det, int32_t mean)
 static int32_t track(hbc_rpeak *det)
 {
     const int32_t energy = weighted(det, det->coarse, det->fine);
+    const int32_t near = watch_near(det, energy);
     det->usual_coarse = follow(det->usual_coarse, det->coarse);
     det->usual_fine = follow(det->usual_fine, det->fine);
     CHECK(energy >= 0 && energy <= ENERGY_MAX);
@@ -727,6 +886,7 @@ static int32_t track(hbc_rpeak *det)
         det->cand_energy = energy;
         det->cand_coarse = det->coarse;
         det->cand_fine = det->fine;
+        det->cand_near = near;
         det->cand_age_n = 0;
     } else if (det->cand_energy != 0) {
         det->cand_age_n++;
@@ -742,7 +902,11 @@ static void decide(hbc_rpeak *det, int32_t candidate_due)
         candidate(det, det->cand_coarse, det->cand_fine);
     }
     if (det->learn_left_n == 0) {
-        watch(det);
+        if (!det->spoilt) {
+            watch(det);
+        } else if (det->rr_limit_n < COUNT_MAX_N) { /* time without ECG is no pause of the heart */
+            det->rr_limit_n++;
+        }
     } else {
         learn(det);
     }
@@ -789,22 +953,19 @@ static void feed(hbc_rpeak *det, int16_t sample_lsb, uint8_t blanked)
     const uint32_t idx = det->samples_n;
     int32_t sum;
     det->samples_n = idx + 1u;
-    if (blanked == 0) {
-        det->held_lsb = sample_lsb;
-        if (det->seen_n == 0) {
-            prime(det, sample_lsb);
-        }
-        if (sample_lsb <= det->rail_low || sample_lsb >= det->rail_high) {
-            det->railed_n++;
-        }
-    } else {
-        if (det->seen_n == 0) { /* no ECG yet: nothing to hold */
+    if (det->seen_n == 0) {
+        if (blanked != 0) { /* no ECG yet: nothing to hold */
             det->signal_state = blanked == HBC_RPEAK_OFF ? HBC_RPEAK_LEAD_OFF : HBC_RPEAK_GOOD;
             return;
         }
-        if (blanked == HBC_RPEAK_OFF) {
-            det->off_n++;
-        }
+        prime(det, sample_lsb);
+    }
+    det->spoilt |= hbc_artefact_push(&det->artefact, sample_lsb, blanked);
+    det->held_lsb = det->artefact.out_lsb;
+    if (blanked == HBC_RPEAK_OFF) {
+        det->off_n++;
+    } else if (blanked == 0 && (sample_lsb <= det->rail_low || sample_lsb >= det->rail_high)) {
+        det->railed_n++;
     }
     det->raw_ring[idx & RAW_MASK] = (int16_t)det->held_lsb;
     if (det->seen_n < COUNT_MAX_N) {
@@ -817,6 +978,7 @@ static void feed(hbc_rpeak *det, int16_t sample_lsb, uint8_t blanked)
         det->decim_phase = 0;
         det->decim_sum = 0;
         step(det, sum);
+        det->spoilt = 0;
     }
 }
 

@@ -6,11 +6,18 @@
  * Plain loops over local arrays, which a compiler turns into vector instructions: sums and filters of a whole batch
  * first, then the candidates, then the decisions with the very functions of the scalar path.  9 KiB of stack.
  *
- * A batch may assume: the detector is primed (seen_n > 0), the samples are ECG (mask 0), they start where a step
- * starts (decim_phase 0) and make whole steps, and the second under watch ends with the last of them or later.
- * Everything else goes through feed(): masked samples, the first ones, what is left over at the ends.
+ * A batch may assume: the detector is primed (seen_n > 0), the samples are ECG (mask 0), the last pulse was 3 s ago or
+ * never, they start where a step starts (decim_phase 0) and make whole steps, and the second under watch ends with the
+ * last of them or later.  Everything else goes through feed(): masked samples, the first ones, what is left over.
  */
 #include <string.h>
+
+/* Two versions of what is hot, chosen when the library is loaded: most hosts can take eight words at a time. */
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define WIDE __attribute__((target_clones("avx2", "default"), flatten))
+#else
+#define WIDE
+#endif
 
 enum {
     BATCH_MIN_N = 16,    /* fewer steps are cheaper through feed() */
@@ -224,12 +231,14 @@ static void catch_up(hbc_rpeak *det, batch *b, const int16_t *samples_lsb, int32
     b->written_n = to;
 }
 
-/* What find_bend() reads. */
+/* What find_bend() and read_shape() read. */
 static void catch_up_bend(hbc_rpeak *det, const batch *b)
 {
     const int32_t *const newest = b->bend + ENERGY_PAST_N + b->written_n - 1;
-    int32_t age, centre = bend_centre(det);
-    for (age = centre - det->bend_seek_n; age <= centre + det->bend_seek_n; age++) {
+    const int32_t centre = bend_centre(det), reach_n = det->bend_seek_n + det->shape_half_n;
+    const int32_t oldest = lesser(centre + reach_n, 63);
+    int32_t age;
+    for (age = centre - reach_n; age <= oldest; age++) {
         det->bend_ring[(det->steps_n - 1u - (uint32_t)age) & 63] = newest[-age];
     }
 }
@@ -275,6 +284,7 @@ static int32_t track_batch(hbc_rpeak *det, const batch *b, int32_t from, int32_t
         if (largest_at >= from) {
             det->cand_coarse = b->coarse[largest_at];
             det->cand_fine = b->fine[largest_at];
+            det->cand_near = -1;
         }
         det->cand_age_n = k - 1 - largest_at;
     }
@@ -290,7 +300,7 @@ static void set_usual(hbc_rpeak *det, const batch *b, int32_t steps_n)
     det->usual_fine = b->usual_fine[steps_n];
 }
 
-static void push_batch(hbc_rpeak *det, const int16_t *samples_lsb, int32_t steps_n, outlet *out)
+WIDE static void push_batch(hbc_rpeak *det, const int16_t *samples_lsb, int32_t steps_n, outlet *out)
 {
     int32_t done_n = 0, quiet_n, tracked_n, due;
     batch b;
@@ -305,6 +315,7 @@ static void push_batch(hbc_rpeak *det, const int16_t *samples_lsb, int32_t steps
     follow_batch(det, &b);
     det->railed_n += count_railed(det, samples_lsb, steps_n * det->decim_n);
     watch_batch(det, &b);
+    hbc_artefact_rest(&det->artefact, samples_lsb, steps_n * det->decim_n);
     while (done_n < steps_n) {
         quiet_n = quiet_steps(det);
         tracked_n = track_batch(det, &b, done_n, quiet_n < steps_n - done_n ? done_n + quiet_n + 1 : steps_n, &due);
@@ -353,7 +364,7 @@ int32_t hbc_rpeak_push_block(hbc_rpeak *det, const int16_t *samples_lsb, const u
     int32_t i = 0, steps_n, most_n;
     while (i < samples_n) {
         steps_n = 0;
-        if (det->seen_n > 0 && det->decim_phase == 0) {
+        if (det->seen_n > 0 && det->decim_phase == 0 && det->artefact.since_n == det->artefact.awake_n) {
             most_n = (det->second_n - det->watched_n) * det->decim_n;
             most_n = most_n < samples_n - i ? most_n : samples_n - i;
             steps_n = unmasked(blanked == 0 ? 0 : blanked + i, most_n) / det->decim_n;

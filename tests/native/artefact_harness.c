@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Built by test_artefact_filter.py with UBSan, ASan and -DHBC_RPEAK_CHECK: full-scale samples and random pulses through
- * hbc_artefact at every rate; prints how many samples, how many were held, and the largest offset.
+ * hbc_artefact at every third rate; prints how many samples, how many were held, and the largest offset.
  */
 #include <stdio.h>
 
@@ -33,7 +33,7 @@ int main(void)
     static hbc_artefact filter;
     int32_t rate_hz, kind, i, period_n, is, offset_max_q4 = 0;
     long samples_n = 0, held_n = 0;
-    for (rate_hz = 100; rate_hz <= 1000; rate_hz++) {
+    for (rate_hz = 100; rate_hz <= 1000; rate_hz += 3) {
         for (kind = 0; kind < 3; kind++) {
             hbc_artefact_init(&filter, rate_hz);
             period_n = rate_hz * (40 + (noise16() & 255)) / 1000;

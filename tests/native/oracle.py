@@ -3,7 +3,9 @@
 The C runs sample by sample with rings, running sums and counters.  This one sees the whole recording at once:
 convolutions, argmax on slices, ``statistics.median``, and a list of dated events (a candidate is ripe, a search-back is
 due, the patience ends) of which the earliest is always next.  A shared mistake would have to be made twice.
-Specification: docs/detector.md.  Filters and positions are in oracle_signal.py, the states in oracle_state.py.
+Specification: docs/detector.md.  Filters and positions are in oracle_signal.py, the first seconds in
+oracle_learning.py, shapes in oracle_shape.py, the states in oracle_state.py, TMS artefacts in oracle_artefact.py, what
+pulses do to decisions in oracle_pulses.py.
 """
 
 from dataclasses import dataclass
@@ -11,45 +13,32 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from oracle_signal import Bands, IntArray, Locator, Peak, Plan, Size, Tune, middle, next_top, share_q10
+from oracle_artefact import cleaned
+from oracle_learning import Candidate, learning, lone_giant
+from oracle_pulses import NEVER, ClearTime, Nearby
+from oracle_shape import Shapes, View
+from oracle_signal import Bands, Locator, Plan, Size, Tune, middle, next_top, ratio_q4, share_q10
 from oracle_state import GOOD, LEAD_OFF, State, Watched, states_of
 
 Beat = tuple[int, int, int, int]  # sample index, fraction in 1/256, quality, polarity
 
-NEVER = 1 << 60
 RIPE, SEARCH_BACK, GIVE_WAY = range(3)  # in this order within a step
-
-
-def ratio_q4(a: int, b: int) -> int:
-    return min(1023, a // ((b >> 4) + 1))
-
-
-@dataclass(frozen=True)
-class Candidate:
-    step: int
-    size: Size
-    peak: Peak
-
-
-def lone_giant(seen: list[Candidate]) -> tuple[bool, Size]:
-    """Is the largest more than eight times the next; and the size to start from, that of the next if so."""
-    ranked = [*sorted((candidate.size for candidate in seen), key=lambda size: -size[0]), (0, 0), (0, 0)]
-    alone = 0 < ranked[1][0] < ranked[0][0] >> 3
-    return alone, ranked[1 if alone else 0]
 
 
 class Judge:
     """Decides over candidates; all times are absolute steps, ``now`` is the step at which it decides."""
 
-    def __init__(self, plan: Plan, usual: list[Size]) -> None:
-        self.plan, self.usual = plan, usual
+    def __init__(self, plan: Plan, bands: Bands, clear: ClearTime) -> None:
+        self.plan, self.usual, self.clear = plan, bands.usual, clear
+        self.shapes = Shapes(bands.bend, plan)
         self.signal: list[Size] = [(0, 0)] * 8
         self.noise: list[Size] = [(0, 0)] * 8
         self.balance_q4, self.weights = 0, (16, 0)
         self.rr: list[int] = []
+        self.rr_since = 0  # from this step on spoilt ones prolong the wait for the next beat
         self.beats: list[Beat] = []
         self.heights: list[tuple[int, int]] = []  # (step, usual coarse energy of a beat after that step)
-        self.last = Candidate(-3 * plan.step_hz - 1, (0, 0), (0, 0, 1))
+        self.last = Candidate(-3 * plan.step_hz - 1, (0, 0), (0, 0, 1, 0))
         self.waiting: Candidate | None = None
         self.threshold, self.span_q10, self.early_q10 = 0, 0, 0
         self.patience_ends, self.watch_from = NEVER, 0
@@ -64,10 +53,17 @@ class Judge:
         coarse, fine = zip(*sizes, strict=True)
         return middle(coarse), middle(fine)
 
+    @property
+    def beat_energy(self) -> int:
+        return int(self.weigh(self.typical(self.signal)))
+
+    def noise_share(self, now: int) -> int:
+        """How much of a beat's energy is usual between beats too."""
+        return share_q10(self.weigh(self.usual[now + 1]), self.beat_energy + 1)
+
     def settle(self, now: int) -> None:
         """Threshold and doubt from the last eight beats, the last eight rejected and what is usual."""
-        noise, signal = self.weigh(self.typical(self.noise)), self.weigh(self.typical(self.signal))
-        share = share_q10(self.weigh(self.usual[now + 1]), signal + 1)
+        noise, signal, share = self.weigh(self.typical(self.noise)), self.beat_energy, self.noise_share(now)
         rise = max(0, share - Tune.NOISE_FROM_Q10) * Tune.NOISE_GAIN
         part = min(Tune.THRESHOLD_Q10 + rise, Tune.THRESHOLD_MAX_Q10)
         self.early_q10 = min(max(0, share - Tune.EARLY_FROM_Q10) * Tune.EARLY_GAIN, Tune.EARLY_MAX_Q10)
@@ -75,12 +71,11 @@ class Judge:
         self.threshold = max(noise + self.span_q10 * part, self.plan.floor)
         self.heights.append((now, self.typical(self.signal)[0]))
 
-    def limit(self, interval: int) -> int:
-        """What a candidate must exceed: more the earlier it comes, once the rhythm is known."""
+    def limit(self, interval: int, shape_q10: int) -> int:
+        """What a candidate must exceed: more the odder it is, and the earlier it comes once the rhythm is known."""
         early_end = (middle(self.rr) * Tune.EARLY_RR_Q5) >> 5 if len(self.rr) == 8 else 0
-        if interval >= early_end:
-            return self.threshold
-        return self.threshold + self.span_q10 * (self.early_q10 * (early_end - interval) // early_end)
+        early = self.early_q10 * (early_end - interval) // early_end if interval < early_end else 0
+        return self.threshold + self.span_q10 * (shape_q10 + early)
 
     def quality(self, energy: int, now: int) -> int:
         usual = max(self.weigh(self.usual[now + 1]), self.weigh(self.typical(self.noise)))
@@ -102,21 +97,25 @@ class Judge:
     def accept(self, beat: Candidate, quality: int, now: int) -> None:
         interval = beat.step - self.last.step
         if interval < 3 * self.plan.step_hz:
-            self.rr = [*self.rr, interval][-8:]
+            self.rr, self.rr_since = [*self.rr, interval][-8:], now
         self.signal = [*self.signal[1:], beat.size]
         self.last, self.waiting = beat, None
-        self.patience_ends = now + (5 * self.plan.step_hz >> 1) - 1
+        self.patience_ends = self.clear.after(now, 5 * self.plan.step_hz >> 1)
         self.weigh_bands(now)
         self.settle(now)
         self.beats.append((*beat.peak[:2], quality, beat.peak[2]))
 
-    def judge(self, candidate: Candidate, now: int) -> None:
+    def judge(self, candidate: Candidate, now: int, view: View | None = None) -> None:
+        """Beat, T wave or noise; without a view, as in the learning time, shapes say nothing."""
         interval, energy = candidate.step - self.last.step, self.weigh(candidate.size)
         self.watch_from = now
         t_wave = interval < self.plan.ms(360) and energy < (self.weigh(self.last.size) >> 4) * Tune.T_WAVE_Q4
         if interval < self.plan.ms(200) or t_wave:
             return
-        if energy > self.limit(interval):
+        share = self.noise_share(now)
+        if energy > self.limit(interval, 0 if view is None else self.shapes.part_q10(view, share)):
+            if view is not None:
+                self.shapes.learn(view, share)
             self.accept(candidate, self.quality(energy, now), now)
             return
         self.noise = [*self.noise[1:], candidate.size]
@@ -132,7 +131,8 @@ class Judge:
         self.settle(now)
         for candidate in seen:
             self.judge(candidate, now)
-        self.patience_ends, self.watch_from = now + (5 * self.plan.step_hz >> 1), now + 1
+        self.patience_ends = self.clear.after(now + 1, 5 * self.plan.step_hz >> 1)
+        self.rr_since = self.watch_from = now + 1
 
     def search_back_at(self) -> int:
         """Step at which the largest rejected candidate will be taken, if nothing happens before."""
@@ -140,7 +140,9 @@ class Judge:
             return NEVER
         mean = sum(self.rr) // len(self.rr) if self.rr else self.plan.step_hz
         limit = mean + (mean * Tune.BACK_RR_Q4 >> 4) + self.plan.hold
-        return max(self.watch_from, self.last.step + limit + 1)
+        # Until now the time since the last beat counts whole, from rr_since on in clear steps.
+        counted = self.rr_since - self.last.step - self.clear.before(self.rr_since)
+        return self.clear.step(max(self.clear.before(self.watch_from), limit + 1 - counted))
 
     def search_back(self, now: int) -> None:
         assert self.waiting is not None
@@ -154,30 +156,15 @@ class Judge:
         self.signal = [(c >> 1, f >> 1) for c, f in self.signal]
         self.noise = [(c >> 1, f >> 1) for c, f in self.noise]
         self.settle(now)
-        self.patience_ends, self.watch_from = now + self.plan.step_hz, now + 1
+        self.patience_ends, self.watch_from = self.clear.after(now + 1, self.plan.step_hz), now + 1
 
 
-def learning(energy: IntArray, bands: Bands, locate: Locator, plan: Plan) -> tuple[list[Candidate], int, int]:
-    """Candidates of the first 2 s, 3.5 s when one is a lone giant; where to look on, and the step of the judgement."""
-    seen, start, end, longer = list[Candidate](), 0, 2 * plan.step_hz - 1, 3 * plan.step_hz >> 1
-    while len(seen) < 16:
-        top = next_top(energy, start, plan.hold)
-        if top is not None and top + plan.hold <= end:
-            start = top + plan.hold + 1
-            if bands.coarse[top] >= plan.floor:
-                seen.append(Candidate(top, bands.size(top), locate(top)))
-        elif longer and lone_giant(seen)[0]:
-            end, longer = end + longer, 0
-        else:
-            return seen, start, end
-    return seen, start, start - 1
-
-
-def decide(bands: Bands, locate: Locator, plan: Plan) -> Judge:
+def decide(bands: Bands, locate: Locator, clear: ClearTime, nearby: Nearby, plan: Plan) -> Judge:
     """Go from event to event; a beat may change the weights, and with them the energies still to come."""
-    judge, steps_n = Judge(plan, bands.usual), len(bands.coarse)
+    judge, steps_n = Judge(plan, bands, clear), len(bands.coarse)
     energy = judge.weigh((bands.coarse, bands.fine))
     seen, start, now = learning(energy, bands, locate, plan)
+    nearby.look(energy, now, judge.beat_energy)
     if now < steps_n:
         judge.learn(seen, now)
     while True:
@@ -187,6 +174,7 @@ def decide(bands: Bands, locate: Locator, plan: Plan) -> Judge:
         now, event = min((ripe_at, RIPE), (judge.search_back_at(), SEARCH_BACK), (judge.patience_ends, GIVE_WAY))
         if now >= steps_n:
             return judge
+        nearby.look(energy, now, judge.beat_energy)
         if event == SEARCH_BACK:
             judge.search_back(now)
         elif event == GIVE_WAY:
@@ -194,7 +182,10 @@ def decide(bands: Bands, locate: Locator, plan: Plan) -> Judge:
         elif top is not None:
             start = now + 1
             if bands.coarse[top] >= plan.floor:
-                judge.judge(Candidate(top, bands.size(top), locate(top)), now)
+                candidate = Candidate(top, bands.size(top), locate(top))
+                view = judge.shapes.view(candidate.peak[3], now, nearby.at(top))
+                if judge.weigh(candidate.size) > nearby.limit(top, judge.beat_energy):
+                    judge.judge(candidate, now, view)
 
 
 @dataclass(frozen=True)
@@ -235,9 +226,10 @@ def listen(
     if first == len(good):
         return Answer([], opening)
     good, kinds, raw = good[first:], kinds[first:], samples_lsb[first:].astype(np.int64)
-    held = raw[np.maximum.accumulate(np.where(good, np.arange(len(raw)), 0))]
-    bands = Bands(held, plan)
-    judge = decide(bands, Locator(held, bands.bend, plan), plan)
+    heart = cleaned(raw, kinds, rate_hz)
+    bands = Bands(heart.lsb, plan)
+    locate = Locator(heart.lsb, bands.bend, plan)
+    judge = decide(bands, locate, ClearTime(heart, plan), Nearby(heart, plan), plan)
     railed = good & ((raw <= rails_lsb[0]) | (raw >= rails_lsb[1]))
     states = states_of(Watched(bands, kinds == 2, railed, judge.heights), plan)
     beats = [(index + first, q8, quality, polarity) for index, q8, quality, polarity in judge.beats]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 IntArray = NDArray[np.int64]
 Size = tuple[int, int]  # energies of the coarse and of the fine band
-Peak = tuple[int, int, int]  # sample index, fraction in 1/256, polarity
+Peak = tuple[int, int, int, int]  # sample index, fraction in 1/256, polarity, step of the largest bend
 
 
 class Tune:
@@ -30,6 +30,9 @@ class Tune:
     T_WAVE_Q4 = 9
     BACK_Q4 = 10
     BACK_RR_Q4 = 9
+    SHAPE_FROM_Q10 = 280
+    SHAPE_LIKE_Q10 = 700
+    SHAPE_GAIN = 3
 
 
 @dataclass(frozen=True)
@@ -154,9 +157,10 @@ class Locator:
         target = highest if upward else lowest
         hit = int(steps[np.argmax(values if upward else -values)]) if target else centre
         newest = (top + plan.hold + 1) * plan.decim - 1
-        return self.on_raw((hit + 1) * plan.decim - 1 - plan.delay_raw, newest, 1 if upward else -1)
+        sign = 1 if upward else -1
+        return (*self.on_raw((hit + 1) * plan.decim - 1 - plan.delay_raw, newest, sign), sign, hit)
 
-    def on_raw(self, centre: int, newest: int, sign: int) -> Peak:
+    def on_raw(self, centre: int, newest: int, sign: int) -> tuple[int, int]:
         """Highest of the window, then a parabola; the window may not begin before the promised latency."""
         plan, arm = self.plan, self.plan.ms_raw(4)
         in_time = newest - (plan.latency_raw - 1 - arm)  # the parabola may move the peak back by half an arm
@@ -171,7 +175,7 @@ class Locator:
             size = min(abs(after - before) * 128 * arm // curve, 128 * arm)
             offset = size if after >= before else -size
         position_q8 = (first + best) * 256
-        return (*divmod(position_q8 + offset if position_q8 + offset >= 0 else position_q8, 256), sign)
+        return divmod(position_q8 + offset if position_q8 + offset >= 0 else position_q8, 256)
 
 
 def middle(values: Sequence[int]) -> int:
@@ -182,3 +186,7 @@ def share_q10(part: int, whole: int) -> int:
     """Part of a whole in 1/1024, all of it at most; of a large whole only the leading 20 bits count."""
     drop = max(0, whole.bit_length() - 20)
     return 1024 if part >= whole else (part >> drop) * 1024 // (whole >> drop)
+
+
+def ratio_q4(a: int, b: int) -> int:
+    return min(1023, a // ((b >> 4) + 1))

@@ -85,6 +85,37 @@ def random_mask(
     return mask
 
 
+def train_pulses_s(
+    until_s: float, *, first_s: float = 5.0, every_s: float = 8.0, pulses_n: int = 30, itbs: bool = False
+) -> NDArray[np.float64]:
+    """Instants of TMS pulses in trains: 10 Hz, or iTBS: three at 50 Hz, five times a second."""
+    pulse = np.arange(pulses_n)
+    one_s = pulse // 3 * 0.2 + pulse % 3 * 0.02 if itbs else pulse * 0.1
+    pulses_s = np.add.outer(np.arange(first_s, until_s, every_s), one_s).ravel()
+    return np.asarray(pulses_s[pulses_s < until_s])
+
+
+def pulse_mask(
+    pulses_s: NDArray[np.float64], samples_n: int, rate_hz: float, before_s: float = 0.004, after_s: float = 0.008
+) -> NDArray[np.uint8]:
+    """1 where a pulse may spoil the sample."""
+    mask = np.zeros(samples_n, np.uint8)
+    for pulse_s in pulses_s:
+        mask[max(0, int(np.ceil((pulse_s - before_s) * rate_hz))) : int(np.ceil((pulse_s + after_s) * rate_hz))] = 1
+    return mask
+
+
+def artefacts(
+    pulses_s: NDArray[np.float64], samples_n: int, rate_hz: float, height_lsb: float, tail_s: float
+) -> NDArray[np.float64]:
+    """A step at each pulse that decays."""
+    time_s, artefact = np.arange(samples_n) / rate_hz, np.zeros(samples_n)
+    for pulse_s in pulses_s:
+        tail = slice(*np.searchsorted(time_s, (pulse_s, pulse_s + 15 * tail_s)))  # e**-15 of 30 000 LSB is nothing
+        artefact[tail] += height_lsb * np.exp((pulse_s - time_s[tail]) / tail_s)
+    return artefact
+
+
 def unmatched(
     found_s: NDArray[np.float64], true_s: NDArray[np.float64], within_s: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

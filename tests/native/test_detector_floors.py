@@ -33,9 +33,9 @@ def test_mitdb_gross_floor(shared_data: Path) -> None:
     """All records at hand: gross F1 whole and after five minutes, time jitter, and no record far below the others."""
     (gross,) = scores.score_all(scores.record_paths(shared_data / "mitdb"), [OURS])
     assert gross.whole.hits_n + gross.whole.misses_n == 55437
-    assert gross.whole.f1_pct >= 99.82
-    assert gross.late.f1_pct >= 99.84
-    assert gross.jitter_ms <= 7.5
+    assert gross.whole.f1_pct >= 99.825
+    assert gross.late.f1_pct >= 99.843
+    assert gross.jitter_ms <= 7.4
     worst = {one.record: one.whole.f1_pct for one in gross.records if one.whole.f1_pct < 99.7}
     assert sorted(worst) == ["104", "108", "116", "203"]
     assert min(worst.values()) >= 98.9
@@ -45,9 +45,9 @@ def test_electrode_motion_floor(shared_data: Path) -> None:
     """Record 118 with electrode motion at six levels."""
     (gross,) = scores.score_all(scores.record_paths(shared_data / "nstdb", "118e"), [OURS])
     f1_pct = {scores.NOISE_DB[one.record]: one.whole.f1_pct for one in gross.records}
-    floors = {24: 99.9, 18: 99.9, 12: 99.6, 6: 96.9, 0: 86.0, -6: 77.7}
+    floors = {24: 99.9, 18: 99.9, 12: 99.65, 6: 97.1, 0: 86.5, -6: 77.7}
     assert [level_db for level_db, floor in floors.items() if f1_pct[level_db] < floor] == [], f1_pct
-    assert gross.late.f1_pct >= 91.95
+    assert gross.late.f1_pct >= 92.05
 
 
 def test_a_person_calls_noisy_what_the_signal_state_calls_noisy(shared_data: Path) -> None:

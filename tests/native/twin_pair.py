@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 TWIN = FIRMWARE / "hbc_fw" / "detector.py"
+FILTER_TWIN = FIRMWARE / "hbc_fw" / "artefact.py"
 RUNNER = Path(__file__).resolve().parent / "twin_runner.py"
 BLOCK_N = 64
 TIME_LIMIT_S = 120
@@ -42,13 +43,13 @@ class Found:
     samples_per_s: int = 0
 
 
-def record_lsb(path: Path, end_s: float | None = None) -> tuple[int, NDArray[np.int16]]:
+def record_lsb(path: Path, start_s: float = 0, end_s: float | None = None) -> tuple[int, NDArray[np.int16]]:
     """Rate in Hz and channel 0 of a WFDB record, in counts about its zero."""
     import wfdb  # only those who have the recordings need it
 
     head = wfdb.rdheader(str(path))
     end = None if end_s is None else int(end_s * head.fs)
-    record = wfdb.rdrecord(str(path), channels=[0], physical=False, sampto=end)
+    record = wfdb.rdrecord(str(path), channels=[0], physical=False, sampfrom=int(start_s * head.fs), sampto=end)
     return round(head.fs), (record.d_signal[:, 0] - head.baseline[0]).astype(np.int16)
 
 

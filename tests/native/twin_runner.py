@@ -16,7 +16,7 @@ import micropython
 from hbc_fw.detector import RPeakDetector
 
 BLOCK_N = 64
-SAMPLES_N_WORD = 22
+SAMPLES_N_WORD = 24
 
 
 def run(samples_path, mask_path, out_path, rate_hz, first_idx, rails):

@@ -1,6 +1,6 @@
 """Does the detector find the heart beats between TMS artefacts, and only those?
 
-    python tests/study/artefact_campaign.py [--quick] [--seconds 160] [--blank-ms 15] [--bare] [--write FILE]
+    python tests/study/artefact_campaign.py [--quick] [--seconds 160] [--blank-ms 8] [--bare] [--write FILE]
 
 Every cell of the grid (protocol x amplitude x tail x time on the rail x recharge noise) is simulated on four patients
 (artefact_world.py) and detected twice: with and without the pulse instants. Prints one row a cell and the worst of all;
@@ -215,7 +215,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="corners of the grid only, some seconds")
     parser.add_argument("--seconds", type=float, default=160.0, help="length of each recording")
-    parser.add_argument("--blank-ms", type=int, default=15)
+    parser.add_argument("--blank-ms", type=int, default=8)
     parser.add_argument("--bare", action="store_true", help="no front end between electrodes and samples")
     parser.add_argument("--floor", type=float, default=GOAL_PCT, help="exit code 1 below this, percent")
     parser.add_argument("--write", type=Path, help="replace everything below the table mark of this file")

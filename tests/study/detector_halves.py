@@ -1,6 +1,6 @@
 """Leave-half-out check of the detector's constants: chosen on one half of the records, scored on the other.
 
-    python tests/study/detector_halves.py FOLDER [--seed 1] [--passes 2] [--only HOLD_MS,T_WAVE_MS] [--noise FOLDER]
+    python tests/study/detector_halves.py FOLDER [--seed 1] [--passes 2] [--only HOLD_MS,SHAPE_GAIN] [--noise FOLDER]
 
 The constants are those that native/src defines as HBC_TUNE_... behind #ifndef, whole numbers. Each is tried at its
 default and at two values on either side, 12 and 25 % away (or 1 and 2), one after the other (coordinate descent), by
@@ -64,7 +64,8 @@ class Variants:
 
     def __init__(self, native: Path, folder: Path, tasks: Sequence[Task]) -> None:
         self._native, self._folder, self._tasks = native, folder, tasks
-        self._header = prototypes((native / "include" / "hbc_rpeak.h").read_text(encoding="utf-8"))
+        headers = [native / "include" / f"{name}.h" for name in ("hbc_artefact", "hbc_rpeak")]
+        self._header = "\n".join(prototypes(header.read_text(encoding="utf-8")) for header in headers)
         self._scores: dict[Values, list[RecordScore] | None] = {}
 
     @property

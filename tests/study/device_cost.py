@@ -18,8 +18,7 @@ from pathlib import Path
 import device_trace
 import device_twin
 import numpy as np
-from device_trace import CPUS, NATIVE, Cost, Cpu, MissingToolError
-from numpy.typing import NDArray
+from device_trace import CPUS, NATIVE, UNITS, Cost, Cpu, MissingToolError, Recording
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "native"))
@@ -29,22 +28,34 @@ DURATION_S = 30.0
 SEED = 1
 RATE_HZ = 500
 GOAL_CYCLES = (100, 250)
-Samples = NDArray[np.int16]
 
 
-def noisy_ecg(rate_hz: int) -> Samples:
+def noisy_ecg(rate_hz: int) -> Recording:
     """75 beats a minute, R wave 1 mV, noise 20 uV rms."""
     ecg, _ = cases.synthetic_ecg(cases.regular_beats(DURATION_S, 0.8), rate_hz)
-    return cases.to_int16(ecg + np.random.default_rng(SEED).normal(0, 20, len(ecg)))
+    noise = np.random.default_rng(SEED).normal(0, 20, len(ecg))
+    return Recording(cases.to_int16(ecg + noise), np.zeros(len(ecg), np.uint8))
 
 
-def white_noise(rate_hz: int) -> Samples:
+def stimulated_ecg(rate_hz: int) -> Recording:
+    """The same under a train of 10 Hz without end, artefacts of an R wave."""
+    plain = noisy_ecg(rate_hz)
+    samples_n = len(plain.mask)
+    pulses_s = cases.train_pulses_s(DURATION_S, first_s=3.0, every_s=DURATION_S, pulses_n=int(10 * DURATION_S))
+    artefacts = cases.artefacts(pulses_s, samples_n, rate_hz, 1000, 0.005)
+    return Recording(cases.to_int16(plain.samples_lsb + artefacts), cases.pulse_mask(pulses_s, samples_n, rate_hz))
+
+
+def white_noise(rate_hz: int) -> Recording:
     """Noise of 3 mV rms: a candidate as often as there can be one."""
-    return cases.to_int16(np.random.default_rng(SEED).normal(0, 3000, int(DURATION_S * rate_hz)))
+    samples_n = int(DURATION_S * rate_hz)
+    noise = np.random.default_rng(SEED).normal(0, 3000, samples_n)
+    return Recording(cases.to_int16(noise), np.zeros(samples_n, np.uint8))
 
 
 INPUTS = (
     ("ECG", RATE_HZ, noisy_ecg),
+    ("ECG under pulses", RATE_HZ, stimulated_ecg),
     ("white noise", RATE_HZ, white_noise),
     ("ECG", 100, noisy_ecg),
     ("ECG", 1000, noisy_ecg),
@@ -100,7 +111,7 @@ def host_program(folder: Path) -> Path:
     if gcc is None:
         raise MissingToolError("viper twin: not compared with the C, gcc is not installed")
     program = folder / "device_host"
-    sources = [str(HERE / "device_host.c"), str(NATIVE / "src" / "hbc_rpeak.c")]
+    sources = [str(HERE / "device_host.c"), *(str(NATIVE / "src" / f"{unit}.c") for unit in UNITS)]
     flags = ["-O2", f"-DRATE_HZ={RATE_HZ}", f"-I{NATIVE / 'include'}"]
     subprocess.run([gcc, *flags, *sources, "-o", str(program)], check=True)
     return program
@@ -126,7 +137,7 @@ def twin_code_rows(folder: Path) -> Iterator[str]:
 
 def twin_rows(folder: Path) -> Iterator[str]:
     """What the twin executes here, and the cycles if its instructions are like those of the C on each chip."""
-    twin_n, c_n = device_twin.host_instructions(noisy_ecg(RATE_HZ), RATE_HZ, folder, host_program(folder))
+    twin_n, c_n = device_twin.host_instructions(noisy_ecg(RATE_HZ).samples_lsb, RATE_HZ, folder, host_program(folder))
     yield f"Executed on this machine, {RATE_HZ} Hz ECG, blocks of 64: twin {twin_n:.0f} instructions a sample"
     yield f"(with the loop that feeds it), C {c_n:.0f}; the twin executes {twin_n / c_n:.1f} times as many."
     for cpu in CPUS:

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What device_trace.py runs on a simulated device CPU: the detector over samples linked in from a file, one push a
- * sample, no C library.  It leaves by the exit call of the simulator.
+ * What device_trace.py runs on a simulated device CPU: the detector over samples and mask linked in from files, one push
+ * a sample, no C library.  It leaves by the exit call of the simulator.
  */
 #include "hbc_rpeak.h"
 
 __asm__(".section .rodata\n.balign 4\n.globl samples\nsamples: .incbin \"samples.bin\"\n.globl samples_end\nsamples_end:\n"
-        ".text\n");
+        ".globl mask\nmask: .incbin \"mask.bin\"\n.text\n");
 extern const int16_t samples[], samples_end[];
+extern const uint8_t mask[];
 
 /* Filled by push: kept outside main so that the stack seen is the detector's own. */
 static hbc_rpeak det;
@@ -55,7 +56,7 @@ void _start(void)
         leave(1);
     }
     for (at = samples; at < samples_end; at++) {
-        peaks_n += hbc_rpeak_push(&det, *at, 0, &peak);
+        peaks_n += hbc_rpeak_push(&det, *at, mask[at - samples], &peak);
     }
     leave(peaks_n > 0 ? 0 : 2); /* a run without beats measured nothing */
 }

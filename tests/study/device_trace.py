@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parents[1] / "native"
+UNITS = ("hbc_rpeak", "hbc_artefact")
 Floats = NDArray[np.float64]
 
 
@@ -56,6 +57,14 @@ CPUS = (
 
 
 @dataclass(frozen=True)
+class Recording:
+    """Samples in LSB and what each is, both (samples,)."""
+
+    samples_lsb: NDArray[np.int16]
+    mask: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
 class Build:
     """A linked program and what it weighs."""
 
@@ -83,19 +92,36 @@ _CONDITIONAL = re.compile(r"^(c\.)?b(eq|ne|lt|ge|any|none|all|nall|bc|bs)[a-z]*(
 _COPY = re.compile(r"^c\.(mv|li|lui)$")
 
 
-def compile_for(cpu: Cpu, folder: Path, samples: NDArray[np.int16], rate_hz: int, optimise: str) -> Build:
-    """Compile and link the detector with its samples; raise MissingToolError without the compiler or QEMU."""
+def compile_for(cpu: Cpu, folder: Path, recording: Recording, rate_hz: int, optimise: str) -> Build:
+    """Compile and link the detector with what it gets; raise MissingToolError without the compiler or QEMU."""
     gcc = cpu.tool("gcc")
-    samples.astype("<i2").tofile(folder / "samples.bin")
+    recording.samples_lsb.astype("<i2").tofile(folder / "samples.bin")
+    recording.mask.tofile(folder / "mask.bin")
     flags = [*cpu.flags, "-std=gnu99", "-ffreestanding", optimise, f"-I{NATIVE / 'include'}"]
-    core, program = folder / "core.o", folder / "program"
-    (source,) = (NATIVE / "src").glob("hbc_rpeak.c")
-    subprocess.run([gcc, *flags, "-fstack-usage", "-c", str(source), "-o", str(core)], check=True)
-    main = [str(HERE / "device_main.c"), str(core), f"-DRATE_HZ={rate_hz}"]
-    subprocess.run([gcc, *flags, "-nostdlib", "-static", *main, "-o", str(program)], check=True, cwd=folder)
-    sizes = subprocess.run([cpu.tool("size"), str(core)], capture_output=True, text=True, check=True).stdout
-    code_bytes = int(sizes.splitlines()[1].split()[0])
-    return Build(cpu, program, code_bytes, _deepest_stack(cpu, program, folder / "core.su"))
+    frames: dict[str, int] = {}
+    for unit in UNITS:
+        source = str(NATIVE / "src" / f"{unit}.c")
+        subprocess.run([gcc, *flags, "-fstack-usage", "-c", source, "-o", f"{unit}.o"], check=True, cwd=folder)
+        frames |= _frames(cpu, folder, unit)
+    objects = [f"{unit}.o" for unit in UNITS]
+    main = [str(HERE / "device_main.c"), *objects, f"-DRATE_HZ={rate_hz}"]
+    subprocess.run([gcc, *flags, "-nostdlib", "-static", *main, "-o", "program"], check=True, cwd=folder)
+    sizes = subprocess.run([cpu.tool("size"), *objects], capture_output=True, text=True, check=True, cwd=folder).stdout
+    code_bytes = sum(int(line.split()[0]) for line in sizes.splitlines()[1:])
+    return Build(cpu, folder / "program", code_bytes, _deepest_stack(cpu, folder / "program", frames))
+
+
+def _frames(cpu: Cpu, folder: Path, unit: str) -> dict[str, int]:
+    """Stack of each function; in the object its static ones get the unit's name, as both units have some alike."""
+    listed = subprocess.run(
+        [cpu.tool("nm"), f"{unit}.o"], capture_output=True, text=True, check=True, cwd=folder
+    ).stdout
+    own = [line.split()[2] for line in listed.splitlines() if " t " in line]
+    renamed = [f"--redefine-sym={name}={unit}.{name}" for name in own]
+    subprocess.run([cpu.tool("objcopy"), *renamed, f"{unit}.o"], check=True, cwd=folder)
+    rows = [line.split("\t") for line in (folder / f"{unit}.su").read_text(encoding="utf-8").splitlines()]
+    sizes = {row[0].rpartition(":")[2]: int(row[1]) for row in rows}
+    return {f"{unit}.{name}" if name in own else name: size for name, size in sizes.items()}
 
 
 def _listing(cpu: Cpu, program: Path) -> list[str]:
@@ -106,9 +132,8 @@ def _listing(cpu: Cpu, program: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
-def _deepest_stack(cpu: Cpu, program: Path, usage: Path) -> int:
+def _deepest_stack(cpu: Cpu, program: Path, frames: dict[str, int]) -> int:
     """Bytes of stack on the deepest path of calls from push_block."""
-    frames = {row.split("\t")[0].split(":")[-1]: int(row.split("\t")[1]) for row in usage.read_text().splitlines()}
     calls: dict[str, set[str]] = {name: set() for name in frames}
     inside = ""
     for line in _listing(cpu, program):

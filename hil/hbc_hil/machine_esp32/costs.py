@@ -24,7 +24,12 @@ STALL_EVERY = 1700000000  # mean virtual time between two stalls
 METHODS = (
     ("hbc_fw.app", "App", "step", 25000),
     ("hbc_fw.sampler", "Sampler", "take", 30000),
-    ("hbc_fw.detector", "RPeakDetector", "push_block", 105000),  # 25 samples of about 4 us in viper
+    (
+        "hbc_fw.detector",
+        "RPeakDetector",
+        "push_block",
+        286000,
+    ),  # 25 samples of about 11.5 us in viper while pulses come (5 us at rest)
     ("hbc_fw.blanking", "Blanker", "mark", 60000),
     ("hbc_fw.outbox", "Outbox", "_send", 260000),  # pack in bytecode, CRC and COBS in viper
     ("hbc_fw.capture", "TriggerInput", "take", 90000),

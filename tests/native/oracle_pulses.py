@@ -1,0 +1,66 @@
+"""What TMS pulses do to the oracle's decisions: steps that are no time, and what a candidate near one must exceed."""
+
+from bisect import bisect_left
+from functools import reduce
+
+import numpy as np
+from oracle_artefact import Cleaned, Spans
+from oracle_signal import IntArray, Plan
+
+NEVER = 1 << 60
+FAR, PLACES = -1, 12
+
+
+class ClearTime:
+    """Time in steps of which no sample was held for a pulse."""
+
+    def __init__(self, cleaned: Cleaned, plan: Plan) -> None:
+        steps_n = len(cleaned.held) // plan.decim
+        spoilt = cleaned.held[: steps_n * plan.decim].reshape(steps_n, plan.decim).any(axis=1)
+        self.steps = np.flatnonzero(~spoilt).tolist()
+
+    def before(self, step: int) -> int:
+        return bisect_left(self.steps, step)
+
+    def step(self, nth: int) -> int:
+        return self.steps[nth] if nth < len(self.steps) else NEVER
+
+    def after(self, start: int, length: int) -> int:
+        """The clear step that is the last of so many from ``start`` on."""
+        return self.step(self.before(start) + length - 1)
+
+
+class Nearby:
+    """Usual energy by time since the first pulse of a burst."""
+
+    def __init__(self, cleaned: Cleaned, plan: Plan) -> None:
+        window = Spans(plan.rate_hz).window
+        lag = cleaned.lag[plan.decim - 1 :: plan.decim] + 1
+        self.place = np.where(lag < window, lag * (65536 * PLACES // window) >> 16, FAR)
+        self.usual, self.floor, self.seen_n = [0] * PLACES, plan.floor, 0
+
+    def at(self, step: int) -> bool:
+        return bool(self.place[step] != FAR)
+
+    def look(self, energy: IntArray, now: int, beat: int) -> None:
+        """Take in all steps up to ``now``; a place starts at a quarter of a beat, whose energy was ``beat`` all the time."""
+        new = slice(self.seen_n, now + 1)
+        for place in set(self.place[new].tolist()) - {FAR}:
+            here = energy[new][(self.place[new] == place) & (energy[new] >= self.floor)]
+            if self.usual[place] == 0 and len(here):
+                self.usual[place], here = max(int(here[0]), beat >> 2), here[1:]
+            self.usual[place] = reduce(self._nearer, here.tolist(), self.usual[place])
+        self.seen_n = now + 1
+
+    @staticmethod
+    def _nearer(usual: int, energy: int) -> int:
+        """Towards the lower third."""
+        return usual + (usual >> 5) + 1 if energy > usual else usual - (usual >> 4)
+
+    def limit(self, step: int, beat: int) -> int:
+        """What a candidate of that step must exceed, ``beat`` being the energy of a beat."""
+        place, most = int(self.place[step]), 10 * (beat >> 4)
+        if place == FAR:
+            return 0
+        usual = max(self.usual[max(0, place - 1) : place + 2])
+        return most if usual > most >> 2 else min(most, 3 * usual + (usual >> 1))
