@@ -43,7 +43,7 @@ class Nearby:
         return bool(self.place[step] != FAR)
 
     def look(self, energy: IntArray, now: int, beat: int) -> None:
-        """Take in all steps up to ``now``; a place starts at a quarter of a beat, whose energy was ``beat`` all the time."""
+        """Take in all steps up to ``now``; a place starts at a quarter of a beat, whose energy was ``beat`` so far."""
         new = slice(self.seen_n, now + 1)
         for place in set(self.place[new].tolist()) - {FAR}:
             here = energy[new][(self.place[new] == place) & (energy[new] >= self.floor)]

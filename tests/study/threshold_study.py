@@ -35,7 +35,8 @@ def published_threshold_pct(ramp: Ramp) -> float:
     """Lowest intensity whose published log power, mean over its cycles, exceeds the published 9.56."""
     log_power = published_score(ramp.beats_s, ramp.onsets_s, train_s=TRAIN_S).log_power
     for intensity in np.unique(ramp.intensities_pct):
-        if np.nanmean(log_power[ramp.intensities_pct == intensity]) > THRESHOLD:
+        cycles = log_power[ramp.intensities_pct == intensity]
+        if np.any(np.isfinite(cycles)) and np.nanmean(cycles) > THRESHOLD:
             return float(intensity)
     return float("nan")
 
