@@ -5,6 +5,8 @@
  */
 #include "hbc_mv.h"
 
+#include "hbc_wide.h"
+
 #include <float.h>
 #include <math.h>
 
@@ -66,7 +68,7 @@ static void convert_misfits(const double *mv, int32_t n, double middle_mv, doubl
     }
 }
 
-int32_t hbc_mv_to_lsb(const double *mv, int32_t samples_n, double middle_mv, double scale, int16_t *lsb)
+WIDE int32_t hbc_mv_to_lsb(const double *mv, int32_t samples_n, double middle_mv, double scale, int16_t *lsb)
 {
     int32_t i, n, misfits_n, all_n = 0;
     for (i = 0; i < samples_n; i += n) {

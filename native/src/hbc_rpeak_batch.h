@@ -10,14 +10,7 @@
  * never, they start where a step starts (decim_phase 0) and make whole steps, and the second under watch ends with the
  * last of them or later.  Everything else goes through feed(): masked samples, the first ones, what is left over.
  */
-#include <string.h>
-
-/* Two versions of what is hot, chosen when the library is loaded: most hosts can take eight words at a time. */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define WIDE __attribute__((target_clones("avx2", "default"), flatten))
-#else
-#define WIDE
-#endif
+#include "hbc_wide.h"
 
 enum {
     BATCH_MIN_N = 16,    /* fewer steps are cheaper through feed() */
