@@ -20,12 +20,10 @@ from hbc_host.beats import classify_beats
 from hbc_host.design import Hypothesis, RunDesign
 from hbc_host.doubts import doubts
 from hbc_host.effects import interval_change_ms, weighted_fall
-from hbc_host.evidence import Fit
+from hbc_host.evidence import ALPHA, Fit
 from hbc_host.intervals import Bounds, invert
-from hbc_host.reasons import ALPHA as ALPHA
 from hbc_host.reasons import reasons_for
-from hbc_host.stretches import Stretch as Stretch
-from hbc_host.stretches import prepare
+from hbc_host.stretches import Stretch, prepare
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -17,6 +17,8 @@ from hbc_host.blocks import Block
 
 FloatArray = npt.NDArray[np.float64]
 
+#: One-sided level of the verdict; the 90 % interval agrees with it.
+ALPHA = 0.05
 #: Memory of the noise in beats, where the run is long enough. A Mayer wave (0.1 Hz) that stays on the cycle
 #: frequency of iTBS needs this much: with 16 beats 12 % of simulated null runs were positive, with 36 beats 7 %.
 ORDER_MAX = 36

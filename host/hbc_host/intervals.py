@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbc_host import evidence
-from hbc_host.evidence import Fit
+from hbc_host.evidence import ALPHA, Fit
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -69,7 +69,7 @@ def invert(run: FloatArray, rest: FloatArray | None, signals: FloatArray, dof: i
     found = evidence.evidence(run - sizes[:, None] * shape, rest, signals, dof)
     zero = int(np.searchsorted(sizes, 0.0))
     intervals = []
-    for alpha in (0.05, 0.025):
+    for alpha in (ALPHA, ALPHA / 2.0):
         limit = evidence.critical(null, alpha)
         low = _bound(sizes, found.slowing - np.maximum(found.speeding, limit), zero)
         high = -_bound(-sizes[::-1], (found.speeding - np.maximum(found.slowing, limit))[::-1], sizes.size - 1 - zero)

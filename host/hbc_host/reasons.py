@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hbc_host.design import RunDesign
-
-ALPHA = 0.05
+from hbc_host.evidence import ALPHA
 
 
 def reasons_for(

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hbc_host.coupling import ALPHA, CouplingResult, RunFit, estimate_coupling
+from hbc_host.coupling import CouplingResult, RunFit, estimate_coupling
 from hbc_host.errors import InputError
+from hbc_host.evidence import ALPHA
 from hbc_host.pooling import Z975, SitePosterior, heterogeneity, posterior
 
 FloatArray = npt.NDArray[np.float64]

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from hbc_host import design as build
 from hbc_host import evidence, noise
-from hbc_host.coupling import RunFit, Stretch
+from hbc_host.coupling import RunFit
 from hbc_host.response import GROWTHS_S, SHAPES, regressors
+from hbc_host.stretches import Stretch
 from hbc_host.threshold_grid import CELLS_PER_STEP_N, DoseGrid, Levels, dose_grid
 
 FloatArray = npt.NDArray[np.float64]

@@ -6,16 +6,7 @@
 #include <stdio.h>
 
 #include "../../native/src/hbc_artefact.c"
-
-static uint32_t seed = 1;
-
-static int32_t noise16(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 17;
-    seed ^= seed << 5;
-    return (int32_t)(seed & 0xffff) - 32768;
-}
+#include "harness_noise.h"
 
 /* kind 0: white; 1: random telegraph; 2: a ramp from rail to rail after each pulse, which the filter learns. */
 static int16_t sample(int32_t kind, int32_t lag_n, int32_t period_n)

@@ -6,16 +6,7 @@
 #include <stdio.h>
 
 #include "../../native/src/hbc_rpeak.c"
-
-static uint32_t seed = 1;
-
-static int32_t noise16(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 17;
-    seed ^= seed << 5;
-    return (int32_t)(seed & 0xffff) - 32768;
-}
+#include "harness_noise.h"
 
 static int16_t rail(int32_t high)
 {

@@ -20,7 +20,8 @@ import numpy as np
 # A script's own folder is on the path already; a test that loads this file by path needs it too.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from backgrounds import STEP_S, FloatArray, beats_of, draw_heart, draw_response, variation_bpm, warp
-from hbc_host.coupling import ALPHA, estimate_coupling
+from hbc_host.coupling import estimate_coupling
+from hbc_host.evidence import ALPHA
 from hbc_host.pooling import Z975, heterogeneity
 from hbc_host.sites import SiteComparison, SiteEffect, compare_sites
 from hbc_host.trains import parse_protocol

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, cast
 
+from hbc_host.evidence import ALPHA
+
 if TYPE_CHECKING:
     from hbc_host.analysis import Analysis, SiteResult
 
 Verdict = Literal["coupled", "not_shown", "cannot_tell", "unusable"]
 
-ALPHA = 0.05
 # A 90 % interval lies above zero exactly when the one-sided p is below .05: number and verdict say the same.
 SITE_INTERVAL = STEP_INTERVAL = "90\N{NO-BREAK SPACE}% interval"
 NONE = "\N{EN DASH}"
