@@ -1,4 +1,4 @@
-"""What a trigger costs that leaves no artefact in the ECG: beats missed and false on real records with pulse times added.
+"""What triggers cost that leave no artefact in the ECG: beats missed and false on real records with pulse times added.
 
     python tests/study/triggers_without_artefact.py ../shared/data/mitdb
 
