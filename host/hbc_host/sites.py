@@ -143,6 +143,11 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted)
 
 
+def after_holm(verdict: str, p_holm: float) -> str:
+    """Verdict on a site among several: coupled only when that survives Holm's adjustment."""
+    return "not_shown" if verdict == "coupled" and not p_holm < ALPHA else verdict
+
+
 def _result_of(site: SiteRun | tuple[str, RunFit | CouplingResult]) -> tuple[str, CouplingResult]:
     if isinstance(site, SiteRun):
         result = estimate_coupling(
@@ -179,7 +184,7 @@ def _standard_error(result: CouplingResult) -> float:
 def _site_effect(
     name: str, result: CouplingResult, p_holm: float, pooled: SitePosterior | None, row: int | None
 ) -> SiteEffect:
-    is_coupled = result.verdict == "coupled" and p_holm < ALPHA
+    is_coupled = after_holm(result.verdict, p_holm) == "coupled"
     shrunken, interval, best = math.nan, (math.nan, math.nan), math.nan
     if pooled is not None and row is not None:
         shrunken = float(pooled.mean_bpm[row])

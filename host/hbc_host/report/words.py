@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, cast
 
 from hbc_host.evidence import ALPHA
+from hbc_host.sites import after_holm
 
 if TYPE_CHECKING:
     from hbc_host.analysis import Analysis, SiteResult
@@ -84,10 +85,7 @@ def listing(names: Iterable[str]) -> str:
 
 def decided(site: SiteResult) -> Verdict:
     """Verdict that page 1 gives: the site's own, taken back when it does not survive Holm's adjustment."""
-    verdict = site.coupling.verdict
-    if verdict in {"unusable", "cannot_tell"}:
-        return cast(Verdict, verdict)
-    return "coupled" if verdict == "coupled" and site.p_holm < ALPHA else "not_shown"
+    return cast(Verdict, after_holm(site.coupling.verdict, site.p_holm))
 
 
 def site_sentence(site: SiteResult) -> str:
