@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hbc_host import __version__, cli_analyze, cli_box, cli_detect, cli_rig
+from hbc_host import __version__, cli_analyze, cli_box, cli_detect, cli_protocol, cli_rig, cli_session
 from hbc_host.cli_common import HbcGroup
 
 app = typer.Typer(
@@ -58,6 +58,10 @@ for command in (
     version,
 ):
     app.command()(command)
+
+
+app.add_typer(cli_protocol.app)
+app.add_typer(cli_session.app)
 
 
 def main() -> None:
