@@ -42,5 +42,25 @@ class NoHelloError(WireError):
     """Bytes or silence arrived, but no box introduced itself."""
 
 
+class NoAnswerError(WireError):
+    """A box that speaks did not answer a request."""
+
+
+class BoxRefusedError(HbcError):
+    """The box answered a request with no; ``status`` is that of its Ack."""
+
+    def __init__(self, why: str, status: int) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class FlashError(HbcError):
+    """A box cannot be flashed, or not with this file."""
+
+
 class SessionError(HbcError):
     """A recording cannot be written or read."""
+
+
+class StoreError(HbcError):
+    """The store of patients cannot be opened, read or written."""

@@ -98,3 +98,27 @@ def test_a_demo_never_replaces_the_recording_of_a_person(hbc: str, tmp_path: Pat
     assert done.stderr.startswith("error: ")
     assert "not an earlier demonstration" in done.stderr
     assert (session / "wire.hbclog").read_bytes() == b"precious"
+
+
+def test_the_recording_becomes_a_visit_of_a_patient_with_the_same_effects(
+    hbc: str, demo: tuple[dict[str, Any], Path], tmp_path: Path
+) -> None:
+    result, folder = demo
+    recording = next(folder.rglob("wire.hbclog")).parent
+    store = ["--store", str(tmp_path / "store.sqlite")]
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([hbc, "patient", *words, *store], capture_output=True, text=True)
+
+    assert run("add", "P-1").returncode == 0
+    added = run("visit", "P-1", str(recording), "--mt", "52", "--operator", "AJ", "--state", "sleep_h=6")
+    assert added.returncode == 0, added.stderr
+    again = run("visit", "P-1", str(recording))
+    assert again.returncode == 2
+    assert "a visit of P-1 already" in again.stderr
+    shown = run("show", "P-1", "--json", "-")
+    document = json.loads(shown.stdout)
+    visit = document["visits"][0]
+    assert (visit["mt_mso_pct"], visit["operator"], visit["state"]) == (52.0, "AJ", {"sleep_h": "6"})
+    found = {site["site"]: site["effect_bpm"] for site in visit["result"]["sites"]}
+    assert found == {site["site"]: pytest.approx(site["effect_bpm"]) for site in result["sites"]}
