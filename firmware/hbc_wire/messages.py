@@ -6,7 +6,7 @@
 #
 # Field codes, all little-endian:
 #   B H I   unsigned 8, 16, 32 bit
-#   h i     signed 16, 32 bit
+#   b h i   signed 8, 16, 32 bit
 #   Q       unsigned 64-bit device microseconds; on the box an object with .epoch and .ticks
 #           (time = epoch * 2**30 + ticks)
 #   s       UTF-8 text: length (B), then the bytes
@@ -34,6 +34,7 @@ class Message:
         self.name = name
         self.names = tuple([pair[0] for pair in pairs])
         self.codes = "".join([pair[1] for pair in pairs])
+        self.kinds = tuple(self.codes)  # the same: MicroPython looks a string's character up among all its names
         self.make = namedtuple(name, self.names)  # type: ignore[misc]  # names come from the table
         BY_ID[msg_id] = self
         BY_NAME[name] = self
@@ -53,6 +54,12 @@ Status = Message(
     "mem_free_bytes:I commands_bad_n:H",
 )
 Lost = Message(0x03, "Lost", "lost_us:Q edges_n:I samples_n:I peaks_n:I")
+Health = Message(
+    0x04,
+    "Health",
+    "health_us:Q battery_mv:H hum_lsb:H signal_state:B polarity:b loop_max_us:I outbox_max_n:B anchor_error_ns:i "
+    "jitter_ns:I runts_n:I held_off_n:I boot_faults_n:B",
+)
 # --- what happened in the body and at the coil -----------------------------------------------------------------------
 TriggerEdge = Message(0x10, "TriggerEdge", "edge_n:I edge_us:Q edge_sub_tick:B level:B")
 RPeak = Message(0x11, "RPeak", "peak_n:I peak_us:Q sample_idx:I sample_frac_q8:B quality:B")
@@ -64,12 +71,18 @@ ClockPong = Message(0x21, "ClockPong", "token:I received_us:Q sent_us:Q")
 FetchEvents = Message(0x22, "FetchEvents", "token:I kind:B first_n:I count_n:H")
 Setting = Message(0x23, "Setting", "token:I name:s value:i")
 Ack = Message(0x24, "Ack", "token:I status:B value:i")
+ListSettings = Message(0x25, "ListSettings", "token:I")
+SettingIs = Message(0x26, "SettingIs", "token:I setting_idx:B settings_n:B name:s value:i lowest:i highest:i")
+Restart = Message(0x27, "Restart", "token:I mode:B")
 
 # EcgBlock.residual_us of a sample that was not taken in time: its value repeats the one before
 RESIDUAL_MISSED = -32768
 # Status.leads bits
 LEAD_LA_OFF = 1
 LEAD_RA_OFF = 2
+LEAD_BOTH_OFF = LEAD_LA_OFF | LEAD_RA_OFF  # or the right leg's: without it neither arm has a reference
+# Health.signal_state, the worst last
+SIGNAL_GOOD, SIGNAL_NOISY, SIGNAL_HUM, SIGNAL_SATURATED, SIGNAL_FLAT, SIGNAL_LEAD_OFF = range(6)
 # FetchEvents.kind
 FETCH_EDGES = 0
 FETCH_PEAKS = 1
@@ -78,8 +91,13 @@ ACK_OK = 0
 ACK_UNKNOWN_NAME = 1
 ACK_OUT_OF_RANGE = 2
 ACK_GONE = 3  # some of the events asked for are no longer held
+ACK_BUSY = 4  # not now: an edge came within the last two seconds, and keeping a setting pauses the box
+ACK_NOT_KEPT = 5  # in force, but the flash did not take it: it lasts until the next boot
+# Restart.mode
+RESTART_APP = 0
+RESTART_REPL = 1
 
-WIDTHS = {"B": 1, "H": 2, "h": 2, "I": 4, "i": 4, "Q": 8}
+WIDTHS = {"B": 1, "b": 1, "H": 2, "h": 2, "I": 4, "i": 4, "Q": 8}
 
 
 class MessageError(ValueError):
@@ -146,9 +164,9 @@ def pack_into(buf, message, seq, values, put_int16s=put_int16s_plain):
     """
     buf[0] = message.msg_id
     at = _put(buf, 1, seq, 2)
-    codes = message.codes
-    for i in range(len(codes)):
-        code = codes[i]
+    kinds = message.kinds
+    for i in range(len(kinds)):
+        code = kinds[i]
         if code == "Q":
             at = _put_time(buf, at, values[i])
         elif code == "a":
@@ -157,6 +175,9 @@ def pack_into(buf, message, seq, values, put_int16s=put_int16s_plain):
             at = _put_text(buf, at, values[i])
         elif code == "B":
             buf[at] = values[i]
+            at += 1
+        elif code == "b":
+            buf[at] = values[i] & 0xFF
             at += 1
         elif code == "H" or code == "h":
             at = _put(buf, at, values[i], 2)
@@ -227,7 +248,7 @@ def unpack(payload, n=None):
                 value = tuple([_get_signed(payload, at + 2 * i, 2, end) for i in range(count)])
         else:
             width = WIDTHS[code]
-            value = _get_signed(payload, at, width, end) if code in "hi" else _get(payload, at, width, end)
+            value = _get_signed(payload, at, width, end) if code in "bhi" else _get(payload, at, width, end)
         at += width
         values.append(value)
     if at != end:

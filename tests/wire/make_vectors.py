@@ -20,6 +20,7 @@ from hbc_wire import messages
 PATH = Path(__file__).resolve().parents[2] / "firmware" / "hbc_wire" / "vectors.json"
 LIMITS = {
     "B": (0, 0xFF),
+    "b": (-0x80, 0x7F),
     "H": (0, 0xFFFF),
     "h": (-0x8000, 0x7FFF),
     "I": (0, 0xFFFFFFFF),
