@@ -23,6 +23,16 @@ def test(address: int, mask: int) -> bool:
     return bool(int(register[0]) & mask)
 
 
+def watcher(address, mask):
+    """A function of no arguments that tests these bits: the latch is polled thousands of times a second."""
+
+    @micropython.native
+    def watch():
+        return test(address, mask)
+
+    return watch
+
+
 @micropython.viper
 def write(address: int, value: int):
     """Store a whole register."""

@@ -7,7 +7,7 @@ import os
 import select
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -57,8 +57,8 @@ def other_firmware(main: str | None = None, world: HandWorld | None = None) -> I
     """Within, the rig flashes this text as main.py and lives in this world."""
     flash = rig_module.flash_folder
 
-    def flash_folder(target: Path) -> None:
-        flash(target)
+    def flash_folder(target: Path, board: str) -> None:
+        flash(target, board)
         if main is not None:
             (target / "main.py").write_text(main)
 
@@ -80,7 +80,8 @@ def read_all(box: Rig) -> bytes:
         while True:
             assert time.monotonic() < until_s, "the rig does not come to an end"
             if select.select([number], [], [], 0.05)[0]:
-                data += os.read(number, 65536)
+                with suppress(BlockingIOError):  # a terminal may wake its reader for nothing
+                    data += os.read(number, 65536)
             elif finished:  # and silent since then
                 break
             else:

@@ -2,6 +2,11 @@
 #
 # UART 0 belongs to the REPL: its buffers are fixed and its driver is not installed, so a write there blocks on the
 # 128-byte FIFO. UART 1 is routed to the same two pins through the GPIO matrix instead (docs/decisions/0003).
+#
+# Boards with an S3, C6 or C3 often have a second socket: the chip's native USB. It is not used. MicroPython offers it
+# as the REPL's stream only, which cannot tell its room, waits for a host that does not read, and is reset by the host's
+# modem lines; and its ground is the computer's, where a bridge can stand behind an isolator. A board without a bridge
+# takes a USB-serial adapter on TX and RX.
 
 from time import ticks_add, ticks_diff, ticks_us
 

@@ -1,23 +1,27 @@
 # The box in one loop. Its order is its priority.
 
 import gc
+from time import ticks_diff
 
 import micropython
 from hbc_wire import messages
 from micropython import const
 
-from hbc_fw import fastwire
+from hbc_fw import fastwire, startup
 from hbc_fw.blanking import LOOKBACK_US, Blanker
 from hbc_fw.block import BLOCK_N
-from hbc_fw.capture import CaptureClock, TriggerInput
-from hbc_fw.commands import SLOT_NOTE, Commands
+from hbc_fw.capture import CaptureClock
+from hbc_fw.commands import NO_RESTART, SLOT_ACK, SLOT_NOTE_BOOT, SLOT_NOTE_SETTINGS, Commands
 from hbc_fw.detector import RPeakDetector
 from hbc_fw.devicetime import DeviceClock, Instant
 from hbc_fw.eventlog import EventLog
 from hbc_fw.health import Health
+from hbc_fw.hum import HumMeter
+from hbc_fw.led import Led
 from hbc_fw.outbox import Outbox
 from hbc_fw.sampler import Sampler
-from hbc_fw.settings import Setting, Settings
+from hbc_fw.settings import DAMAGED, Settings, SettingsFile, box_settings
+from hbc_fw.trigger import TriggerInput
 
 FIRMWARE = b"hbc 0.1.0"
 RATE_HZ = const(500)
@@ -25,66 +29,100 @@ BLANK_MS = const(8)
 EDGES_HELD_N = const(1024)  # five minutes of Dash
 PEAKS_HELD_N = const(512)
 IDLE_MAX_US = const(500)  # the edge latch is one deep: look at it at least this often
+EDGES_IN_ROW_N = const(4)  # then something else: a trigger input that oscillates must not starve the rest
+WATCHDOG_MS = const(5000)
+GOOD_AFTER_S = const(10)  # a boot that runs for so long was a good one (hbc_fw.startup)
+LAST_BYTES_US = const(100000)  # what the driver may still hold: 1 KiB takes 89 ms
+VOTES_MAX_N = const(8)
+COUNTERS_FULL = b"restart: running numbers are used up, as after 24 days"
 
 
 class App:
     """Wires the parts together at boot; then step() for ever. Nothing allocates once run() has locked the heap."""
 
-    def __init__(self, board):
+    def __init__(self, board, last_boot):
         self.board = board
         self.clock = DeviceClock()
-        self.edges = EventLog(EDGES_HELD_N)
+        self.edges = EventLog(EDGES_HELD_N, detailed=False)
         self.peaks = EventLog(PEAKS_HELD_N)
         self.capture_clock = CaptureClock(board.capture, self.clock)
         self.capture_clock.relate()
-        self.trigger = TriggerInput(board.capture, self.capture_clock, self.edges)
-        self.sampler = Sampler(board.read_lsb, self.clock, RATE_HZ)
+        self.trigger = TriggerInput(board.capture, self.capture_clock, self.clock, self.edges)
+        self.sampler = Sampler(board.read_lsb, (board.RAIL_LOW_LSB, board.RAIL_HIGH_LSB), self.clock, RATE_HZ)
         self.detector = RPeakDetector(RATE_HZ)
+        self.detector.set_rails(self.sampler.rail_low_lsb, self.sampler.rail_high_lsb)
+        self.hum = HumMeter(RATE_HZ)
         self.blanker = Blanker(BLANK_MS)
         self.port = board.port
         self.outbox = Outbox(self, fastwire.encode_into, fastwire.put_int16s)
-        settings = Settings([Setting("blank_ms", 0, 255, self._set_blank_ms)])
-        self.commands = Commands(board.port, self.clock, self.outbox, settings)
-        self.health = Health(board, self, self._hello())
+        settings_file = SettingsFile()
+        self.settings = Settings(box_settings(self), settings_file, self.trigger.busy)
+        self.commands = Commands(board.port, self.clock, self.outbox, self.settings)
+        self.health = Health(board, self, self._hello(), last_boot.faults_n)
+        self.led = Led(board.set_led)
+        self.loop_max_us = 0  # longest pass since the last Health
         self.peaks_unplaced_n = 0  # R-peaks older than the blocks still held: found, but without a time
+        self.polarity_votes = 0  # of the last R-peaks, up minus down
         self._at = Instant()
+        self._full_note = [self.clock, COUNTERS_FULL]
+        self._looked = self.clock.ticks
+        self._in_row_n = 0
         self._blanker_n = 0  # edges handed to the blanker
         self._detector_idx = 0  # sample index that the detector expects next
         self._detector_base_idx = 0  # sample index at which it was last reset
-        if board.last_crash:
-            booted_at = Instant()
-            booted_at.set(self.clock)
-            self.outbox.put_single(SLOT_NOTE, messages.Note, [booted_at, board.last_crash])
+        remark = settings_file.load(self.settings.rows)
+        self.health.settings_damaged = remark == DAMAGED
+        self._remark(SLOT_NOTE_BOOT, last_boot.remark)
+        self._remark(SLOT_NOTE_SETTINGS, remark)
+
+    def _remark(self, slot, text):
+        if text:
+            at = Instant()
+            at.set(self.clock)
+            self.outbox.put_single(slot, messages.Note, [at, text])
 
     def run(self):
-        """Until power fails; a fault is written down and reboots the box."""
+        """Until power fails or the host wants a restart; a fault leaves as an exception (hbc_fw.startup)."""
         gc.collect()
         self.health.mem_free_bytes = gc.mem_free()
+        if self.board.HAS_WATCHDOG:
+            self.board.start_watchdog(WATCHDOG_MS)
         self.sampler.start()
         micropython.heap_lock()
         try:
             while True:
                 if not self.step():
                     self.idle()
-        except Exception as error:
+        finally:
             micropython.heap_unlock()
-            self.board.crashed(error)
 
     @micropython.native
     def step(self):
         """Do the most urgent thing; False when there is none."""
-        if self.trigger.pending():  # 1. TMS edges: stamped already, but the latch is one deep
+        trigger, sampler = self.trigger, self.sampler
+        if trigger.pending() and self._in_row_n < EDGES_IN_ROW_N:  # 1. TMS edges: stamped, but the latch is one deep
+            self._in_row_n += 1
             self.take_edges()
-        elif self.sampler.wait_us() <= 0:  # 2. a sample is due
-            self.sampler.take()
-        elif self.sampler.block_to_detect(LOOKBACK_US):  # 3. blank, detect
+            return True
+        self._in_row_n = 0
+        wait_us = sampler.wait_us()
+        ticks = self.clock.ticks  # read just now
+        if ticks_diff(ticks, self._looked) > self.loop_max_us:
+            self.loop_max_us = ticks_diff(ticks, self._looked)
+        self._looked = ticks
+        if wait_us <= 0:  # 2. a sample is due
+            sampler.take()
+        elif trigger.waits and trigger.decide():  # 3. an edge whose width is known now
+            self.pass_edges_on()
+        elif sampler.block_to_detect(LOOKBACK_US + trigger.decide_us):  # 4. blank, detect
             self.detect()
-        elif self.port.any() and self.commands.ready():  # 4. host requests
+        elif self.port.any() and self.commands.ready():  # 5. host requests
             self.commands.receive()
-        elif self.health.due():  # 5. once a second
-            self.capture_clock.advance()
-            self.health.report()
-        else:  # 6. bytes out, most urgent first
+        elif self.commands.restart_mode != NO_RESTART:
+            self.restart()
+        elif self.health.due():  # 6. once a second
+            self.report()
+        else:  # 7. bytes out, most urgent first
             return self.outbox.flush_one()
         return True
 
@@ -96,9 +134,14 @@ class App:
             nap_us = wait_us if wait_us < IDLE_MAX_US else IDLE_MAX_US
             self.board.sleep_us(nap_us)
             wait_us -= nap_us
+        self._looked = self.clock.read()
 
     def take_edges(self):
         self.trigger.take()
+        self.pass_edges_on()
+
+    def pass_edges_on(self):
+        """Every edge that was numbered goes to the blanker, too."""
         while self._blanker_n < self.edges.put_n:
             self.edges.load(self._blanker_n, self._at)
             self.blanker.put(self._at.ticks)
@@ -107,8 +150,7 @@ class App:
     def detect(self):
         """One block through blanking and the detector; its R-peaks go to the log."""
         self.trigger.audit()
-        if self._blanker_n < self.edges.put_n:
-            self.take_edges()
+        self.pass_edges_on()
         sampler = self.sampler
         block = sampler.block_to_detect(LOOKBACK_US)
         self.blanker.mark(block, sampler.period_us)
@@ -116,18 +158,48 @@ class App:
             self.detector.reset()
             self._detector_base_idx = block.first_idx
         self._detector_idx = block.first_idx + BLOCK_N
-        detector = self.detector
-        for k in range(detector.push_block(block.ecg_lsb, block.blanked, BLOCK_N)):
-            idx = self._detector_base_idx + detector.peak_idx[k]
-            frac_q8 = detector.peak_frac_q8[k]
-            if sampler.instant_of(idx, frac_q8, self._at):
-                self.peaks.put(self._at, frac_q8, idx, detector.peak_quality[k])
-            else:
-                self.peaks_unplaced_n += 1
+        for k in range(self.detector.push_block(block.ecg_lsb, block.blanked, BLOCK_N)):
+            self.put_peak(k)
+        self.hum.push(block.ecg_lsb)
         sampler.detected_n += 1
+        self.led.tick(self.peaks.put_n, self.health.leads, self.health.fault())
+        self.board.feed()
 
-    def _set_blank_ms(self, value):
-        self.blanker.blank_ms = value
+    def put_peak(self, k):
+        """Give the detector's peak k a time and a number."""
+        detector = self.detector
+        idx = self._detector_base_idx + detector.peak_idx[k]
+        frac_q8 = detector.peak_frac_q8[k]
+        votes = self.polarity_votes + detector.peak_polarity[k]
+        self.polarity_votes = max(-VOTES_MAX_N, min(votes, VOTES_MAX_N))
+        if self.sampler.instant_of(idx, frac_q8, self._at):
+            self.peaks.put(self._at, frac_q8, idx, detector.peak_quality[k])
+        else:
+            self.peaks_unplaced_n += 1
+
+    def report(self):
+        """Once a second."""
+        self.capture_clock.advance()
+        self.health.report()
+        if self.health.counters_full():
+            self.outbox.put_single(SLOT_NOTE_BOOT, messages.Note, self._full_note)
+            self.commands.restart_mode = messages.RESTART_APP
+        if self.health.recovering and self.health.reports_n > GOOD_AFTER_S:
+            self.health.recovering = False
+            micropython.heap_unlock()  # one flash write, only in a boot that followed a fault
+            startup.forget_faults()
+            micropython.heap_lock()
+
+    def restart(self):
+        """Let the answer and the last remark leave, then boot again."""
+        while self.outbox.waits(SLOT_ACK) or self.outbox.waits(SLOT_NOTE_BOOT):
+            self.outbox.flush_one()
+        self.board.sleep_us(LAST_BYTES_US)
+        if self.commands.restart_mode == messages.RESTART_REPL:
+            micropython.heap_unlock()
+            startup.ask_for_prompt()
+            micropython.heap_lock()
+        self.board.reset()
 
     def _hello(self):
         board = self.board

@@ -1,10 +1,9 @@
-# TMS trigger edges: from a latched hardware counter to device time.
+# From a latched hardware counter to device time.
 #
 # The driver (hbc_boards) hands over 32-bit counts as two 16-bit halves. Count and device time run from the same
 # crystal, so one anchor relates them for ever; it moves along in whole steps of 2**20 us, which are exactly
 # 0x0500_0000 counts of 12.5 ns: no rounding creeps in, and the counter's wrap (53.687 s) never matters.
 
-from array import array
 from time import ticks_diff, ticks_us
 
 from micropython import const
@@ -18,6 +17,8 @@ ANCHOR_STEP_HIGH = const(0x0500)  # 80 * 2**20 >> 16
 # that trails the present by 16 to 18 s leaves room on both sides.
 ANCHOR_LAG_US = const(1 << 24)
 BRACKET_TRIES = const(64)
+BRACKET_TOLD_US = const(50)  # a wider one, as when the flash stalls the processor, says nothing about the anchor
+ERROR_MAX_US = const(500000)  # what is shown at most: nanoseconds must stay below 2**30
 
 
 class CaptureClock:
@@ -29,7 +30,9 @@ class CaptureClock:
         self._low = 0
         self._high = 0
         self._at = Instant()
+        self._seen_at = Instant()
         self.bracket_half_ns = 0
+        self.anchor_error_ns = 0
 
     def relate(self):
         """Place the anchor by the narrowest of many software captures between two reads of ticks_us."""
@@ -48,6 +51,23 @@ class CaptureClock:
         # The anchor's count belongs to the middle of the bracket: move count, not time, to keep time whole.
         self._shift(-(narrowest * COUNTS_PER_US // 2))
         self.bracket_half_ns = narrowest * 500 + 13
+
+    def check(self):
+        """One more bracket: how far its middle lies from what the anchor says, into anchor_error_ns.
+
+        Returns False when both brackets together cannot explain the difference: then a clock has jumped.
+        """
+        clock = self._clock
+        clock.read()
+        before = clock.ticks
+        self._driver.capture_now()
+        width = ticks_diff(ticks_us(), before) + 1
+        if width > BRACKET_TOLD_US:
+            return True
+        sub_tick = self.locate(self._driver.halves[0], self._driver.halves[1], self._seen_at)
+        off_us = max(-ERROR_MAX_US, min(clock.since(self._seen_at), ERROR_MAX_US))
+        self.anchor_error_ns = off_us * 1000 + width * 500 - sub_tick * 25 // 2
+        return abs(self.anchor_error_ns) <= self.bracket_half_ns + width * 500 + 13
 
     def _shift(self, counts):
         total = self._low + counts
@@ -73,57 +93,3 @@ class CaptureClock:
         at.set(self._at)
         at.add(((high // COUNTS_PER_US) << 16) + rest // COUNTS_PER_US)
         return rest % COUNTS_PER_US
-
-
-class TriggerInput:
-    """Takes latched edges from the driver, counts every one, and knows which were overrun."""
-
-    def __init__(self, driver, capture_clock, edges):
-        self._driver = driver
-        self._capture_clock = capture_clock
-        self._edges = edges
-        self._at = Instant()
-        self._last = array("H", [0, 0])
-        self.lost_n = 0
-        self.pending = driver.latched
-        # An edge from before the anchor cannot be placed: it would seem to lie one wrap of the counter ahead.
-        # Count first, then clear: one that falls in between is counted as lost, not forgotten.
-        self._counted = driver.count()
-        driver.clear()
-
-    def take(self):
-        """Move what is latched into the edge log.
-
-        The latch is one deep. Reading before and after the clear tells whether a newer edge slipped in between:
-        one that came before the clear would otherwise vanish with the flag.
-        """
-        driver = self._driver
-        halves = driver.halves
-        driver.read()
-        self._put(halves[0], halves[1])
-        low, high = halves[0], halves[1]
-        driver.clear()
-        driver.read()
-        if halves[0] != low or halves[1] != high:
-            self._put(halves[0], halves[1])
-
-    def _put(self, low, high):
-        last = self._last
-        if self._edges.put_n and last[0] == low and last[1] == high:
-            return  # its flag rose after the clear; it was taken by the second read already
-        last[0] = low
-        last[1] = high
-        sub_tick = self._capture_clock.locate(low, high, self._at)
-        self._edges.put(self._at, sub_tick, 0, self._driver.level())
-        self._counted = (self._counted + 1) & 0xFFFF
-
-    def audit(self):
-        """Compare with the pulse counter on the same pin; what it has more was overrun in the latch."""
-        counted = self._driver.count()
-        if self._driver.latched():
-            self.take()  # counted after its latch: take it before judging
-            return
-        missing = (counted - self._counted) & 0xFFFF
-        if missing and missing < 0x8000:
-            self.lost_n += missing
-            self._counted = counted

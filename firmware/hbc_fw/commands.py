@@ -7,8 +7,10 @@ from hbc_fw.devicetime import Instant
 BODY_MAX_N = 160  # the longest request is a Setting
 READ_MAX_N = 64  # bytes at one go: samples must not wait for a talkative host
 EVENTS_MAX_N = 1 << 29  # running numbers that can be asked for; the end of a range is a small integer, too
-# Slots of the outbox for single messages
-SLOT_PONG, SLOT_ACK, SLOT_HELLO, SLOT_STATUS, SLOT_LOST, SLOT_NOTE = range(6)
+# Slots of the outbox for single messages: the lower, the more urgent. A remark of its own for each who may make one.
+SLOT_PONG, SLOT_ACK, SLOT_HELLO, SLOT_STATUS, SLOT_LOST, SLOT_HEALTH = range(6)
+SLOT_NOTE_BOOT, SLOT_NOTE_SETTINGS, SLOT_NOTE_ANCHOR = range(6, 9)
+NO_RESTART = -1
 
 
 class Commands:
@@ -27,6 +29,7 @@ class Commands:
         self._pong = [0, self._received, clock]  # the clock itself: sent_us is the time of packing
         self._ack = [0, 0, 0]
         self.bad_n = 0
+        self.restart_mode = NO_RESTART  # that of a Restart which has been answered
 
     def ready(self):
         """True when a request may be read: an answer that still waits could be overwritten by the next."""
@@ -84,6 +87,12 @@ class Commands:
         elif kind == messages.Setting.msg_id and n >= 12 and n == 12 + body[7]:
             value = _signed(body, 8 + body[7])
             self._answer(token, self._settings.apply(body, 8, body[7], value), value)
+        elif kind == messages.ListSettings.msg_id and n == 7:
+            self._outbox.put_list(token, self._settings.rows)
+        elif kind == messages.Restart.msg_id and n == 8:
+            known = body[7] <= messages.RESTART_REPL
+            self._answer(token, messages.ACK_OK if known else messages.ACK_OUT_OF_RANGE, body[7])
+            self.restart_mode = body[7] if known else NO_RESTART
         else:
             self.bad_n += 1
 

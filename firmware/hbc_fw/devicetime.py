@@ -4,6 +4,8 @@
 
 from time import ticks_add, ticks_diff, ticks_us
 
+import micropython
+
 
 class Instant:
     """A point in device time. Mutable, so that the loop can reuse it without allocating."""
@@ -33,9 +35,16 @@ class Instant:
             self.epoch -= 1
         self.ticks = ticks
 
+    @micropython.native
     def since(self, other):
         """Microseconds from other to self; both lie within 2**29 us (9 minutes) of each other."""
         return ticks_diff(self.ticks, other.ticks)
+
+    def within(self, other, us):
+        """True when self lies 0 to us - 1 microseconds (us < 2**29) after other, however far apart they are."""
+        if self.epoch - other.epoch != (1 if self.ticks < other.ticks else 0):
+            return False
+        return 0 <= ticks_diff(self.ticks, other.ticks) < us
 
 
 class DeviceClock(Instant):
@@ -45,6 +54,7 @@ class DeviceClock(Instant):
         self.epoch = 0
         self.ticks = ticks_us()
 
+    @micropython.native
     def read(self):
         """Take the time; return the ticks, epoch and ticks stay in this object."""
         ticks = ticks_us()

@@ -6,14 +6,15 @@ from array import array
 class EventLog:
     """A ring of the last `capacity_n` events, each with its running number from 0 since boot.
 
+    detailed: with room for the sample index of a peak.
     put_n: events so far; sent_n: the next one to send. One overwritten before it was sent shows as a missing number.
     """
 
-    def __init__(self, capacity_n):
+    def __init__(self, capacity_n, detailed=True):
         self.capacity_n = capacity_n
-        self._epoch = array("H", [0] * capacity_n)
-        self._ticks = array("i", [0] * capacity_n)
-        self._detail = array("i", [0] * capacity_n)  # sample index of a peak; unused for an edge
+        self._epoch = array("H", bytes(2 * capacity_n))
+        self._ticks = array("i", bytes(4 * capacity_n))
+        self._detail = array("i", bytes(4 * capacity_n if detailed else 0))
         self._low = bytearray(capacity_n)  # sub-tick of an edge, fraction of a peak
         self._high = bytearray(capacity_n)  # level of an edge, quality of a peak
         self.put_n = 0
@@ -24,7 +25,8 @@ class EventLog:
         k = self.put_n % self.capacity_n
         self._epoch[k] = at.epoch & 0xFFFF
         self._ticks[k] = at.ticks
-        self._detail[k] = detail
+        if self._detail:
+            self._detail[k] = detail
         self._low[k] = low
         self._high[k] = high
         self.put_n += 1

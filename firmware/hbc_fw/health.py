@@ -1,18 +1,24 @@
 # Once a second: who this box is, how it fares, and what it lost.
 
+import micropython
 from hbc_wire import messages
 from micropython import const
 
-from hbc_fw.commands import SLOT_HELLO, SLOT_LOST, SLOT_STATUS
+from hbc_fw.commands import SLOT_HEALTH, SLOT_HELLO, SLOT_LOST, SLOT_NOTE_ANCHOR, SLOT_STATUS
 from hbc_fw.devicetime import Instant
 
 PERIOD_US = const(1000000)
+HELLO_BRACKET = const(6)  # place of bracket_half_ns
+BATTERY_LOW_MV = const(3300)  # one lithium cell: its protection switches off at 2.5 to 3.0 V
+# Samples reach 2**30 after 24.8 days, where an integer becomes a heap object; left for the last second: 8 million.
+COUNT_MAX_N = const((1 << 30) - (1 << 23))
+ANCHOR_BROKEN = b"trigger and sample clock disagree: edge times are off"
 
 
 class Health:
-    """Collects the counters of Status and Lost, and says when they are due."""
+    """Collects the counters of Status, Lost and Health, and says when they are due."""
 
-    def __init__(self, board, parts, hello):
+    def __init__(self, board, parts, hello, boot_faults_n):
         self._board = board
         self._parts = parts
         self._clock = parts.clock
@@ -28,18 +34,46 @@ class Health:
         self._due.set(parts.clock)
         self._status = [self._at, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
         self._lost = [self._at, 0, 0, 0]
+        self._health = [self._at, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, boot_faults_n]
+        self._anchor_note = [self._at, ANCHOR_BROKEN]
+        self._battery_mv = 0
+        self.battery_wired = 0
+        self.leads = 0
+        self.anchor_broken = False
+        self.settings_damaged = False
+        self.recovering = boot_faults_n > 0
         self.mem_free_bytes = 0
+        self.reports_n = 0
 
+    @micropython.native
     def due(self):
         return self._clock.since(self._due) >= 0
 
     def report(self):
-        """Queue Hello, Status and Lost for this second."""
+        """Queue Hello, Status, Lost and Health for this second."""
         self._due.add(PERIOD_US)
         self._at.set(self._clock)
+        self.reports_n += 1
+        self._fill_status()
+        lost = self._lost
+        # Only what has no running number: a host sees by itself which numbered events never came.
+        lost[1] = self._trigger.lost_n
+        lost[2] = self._sampler.lost_n
+        lost[3] = self._parts.peaks_unplaced_n
+        self._fill_health()
+        # A stamp taken in software is late by up to what was measured of late; hardware is never late.
+        self._hello[HELLO_BRACKET] = self._parts.capture_clock.bracket_half_ns + self._board.capture.jitter_ns
+        outbox = self._outbox
+        outbox.put_single(SLOT_HELLO, messages.Hello, self._hello)
+        outbox.put_single(SLOT_STATUS, messages.Status, self._status)
+        outbox.put_single(SLOT_LOST, messages.Lost, lost)
+        outbox.put_single(SLOT_HEALTH, messages.Health, self._health)
+
+    def _fill_status(self):
         sampler, edges = self._sampler, self._edges
+        self.leads = self._board.leads()
         status = self._status
-        status[1] = self._board.leads()
+        status[1] = self.leads
         status[2] = sampler.saturated_n & 0xFFFF
         status[3] = sampler.samples_n
         status[4] = edges.put_n
@@ -50,11 +84,33 @@ class Health:
         status[9] = self.mem_free_bytes
         status[10] = self._commands.bad_n & 0xFFFF
         sampler.saturated_n = sampler.waiting_max_n = sampler.late_max_us = edges.queue_max_n = 0
-        lost = self._lost
-        # Only what has no running number: a host sees by itself which numbered events never came.
-        lost[1] = self._trigger.lost_n
-        lost[2] = sampler.lost_n
-        lost[3] = self._parts.peaks_unplaced_n
-        self._outbox.put_single(SLOT_HELLO, messages.Hello, self._hello)
-        self._outbox.put_single(SLOT_STATUS, messages.Status, status)
-        self._outbox.put_single(SLOT_LOST, messages.Lost, lost)
+
+    def _fill_health(self):
+        parts, trigger, outbox = self._parts, self._trigger, self._outbox
+        self._battery_mv = self._board.battery_mv() if self.battery_wired else 0
+        if not parts.capture_clock.check() and not self.anchor_broken:
+            self.anchor_broken = True
+            outbox.put_single(SLOT_NOTE_ANCHOR, messages.Note, self._anchor_note)
+        health = self._health
+        health[1] = self._battery_mv
+        health[2] = parts.hum.take()
+        health[3] = messages.SIGNAL_LEAD_OFF if self.leads else parts.detector.signal_state
+        health[4] = (parts.polarity_votes > 0) - (parts.polarity_votes < 0)
+        health[5] = parts.loop_max_us
+        health[6] = min(outbox.waiting_max_n, 255)
+        health[7] = parts.capture_clock.anchor_error_ns
+        health[8] = self._board.capture.jitter_ns
+        health[9] = trigger.runts_n
+        health[10] = trigger.held_off_n
+        parts.loop_max_us = outbox.waiting_max_n = 0
+
+    def counters_full(self):
+        """True when a running number will soon be too large for the box; only a restart helps."""
+        trigger = self._trigger
+        most_n = max(self._sampler.samples_n, self._edges.put_n, trigger.lost_n)
+        return max(most_n, trigger.runts_n, trigger.held_off_n) > COUNT_MAX_N
+
+    def fault(self):
+        """True when a technician should look: just after a fault, clocks that disagree, lost settings, low battery."""
+        battery_low = 0 < self._battery_mv < BATTERY_LOW_MV
+        return self.recovering or self.anchor_broken or self.settings_damaged or battery_low

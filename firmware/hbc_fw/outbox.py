@@ -1,7 +1,8 @@
-# What goes out, most urgent first: edges, peaks, answers and status, resent events, ECG blocks.
+# What goes out, most urgent first: edges, peaks, answers and reports, settings, resent events, ECG blocks.
 
 from array import array
 
+import micropython
 from hbc_wire import messages
 from hbc_wire.framing import CRC_N
 
@@ -9,7 +10,8 @@ from hbc_fw.block import BLOCK_N
 from hbc_fw.devicetime import Instant
 
 FRAME_ROOM_N = 320
-SLOTS_N = 6  # single messages: one slot a kind (hbc_fw.commands names them)
+SLOTS_N = 9  # single messages: one slot a kind (hbc_fw.commands names them)
+EDGES_IN_ROW_N = 16  # then a single message gets through: a trigger input that oscillates must not silence the box
 
 
 class Outbox:
@@ -37,6 +39,11 @@ class Outbox:
         self._single_n = 0
         self._values = [None] * SLOTS_N
         self._again = array("i", [0, 0, 0, 0])  # resend ranges: edges from, until; peaks from, until
+        self._listed = [0, 0, 0, None, 0, 0, 0]  # a SettingIs
+        self._rows: tuple = ()
+        self._listed_n = 0
+        self._edges_in_row_n = 0
+        self.waiting_max_n = 0  # when the line was full, since the last Health
         self.seq = 0
         self.sent_n = 0
 
@@ -60,19 +67,34 @@ class Outbox:
         self._again[2 * kind + 1] = until_n
         return begin_n == first_n and until_n == first_n + count_n
 
+    def put_list(self, token, rows):
+        """Send a SettingIs for each row; a second list starts the first anew."""
+        self._listed[0] = token
+        self._rows = rows
+        self._listed_n = 0
+
+    @micropython.native
     def flush_one(self):
         """Send the most urgent message if the line has room for a whole frame; False when there was nothing to do."""
-        if not self._waiting() or self._port.room_n() < FRAME_ROOM_N:
+        if not self._waiting():
+            return False
+        if self._port.room_n() < FRAME_ROOM_N:
+            self._count_waiting()
             return False
         edges, peaks, again = self._edges, self._peaks, self._again
-        if edges.sent_n < edges.put_n:
+        if edges.sent_n < edges.put_n and not (self._single_n and self._edges_in_row_n >= EDGES_IN_ROW_N):
             self._send_edge(edges.sent_n)
             edges.sent_n += 1
-        elif peaks.sent_n < peaks.put_n:
+            self._edges_in_row_n += 1
+            return True
+        self._edges_in_row_n = 0
+        if peaks.sent_n < peaks.put_n:
             self._send_peak(peaks.sent_n)
             peaks.sent_n += 1
         elif self._send_single():
             pass
+        elif self._listed_n < len(self._rows):
+            self._send_setting()
         elif again[0] < again[1]:
             again[0] = max(again[0], edges.oldest_n())  # some may have been overwritten since they were asked for
             self._send_edge(again[0])
@@ -85,6 +107,7 @@ class Outbox:
             return self._send_block()
         return True
 
+    @micropython.native
     def _waiting(self):
         sampler, again = self._sampler, self._again
         return (
@@ -92,9 +115,30 @@ class Outbox:
             or self._edges.sent_n < self._edges.put_n
             or self._peaks.sent_n < self._peaks.put_n
             or self._single_n
+            or self._listed_n < len(self._rows)
             or again[0] < again[1]
             or again[2] < again[3]
         )
+
+    def _count_waiting(self):
+        sampler, again = self._sampler, self._again
+        waiting_n = self._edges.put_n - self._edges.sent_n + self._peaks.put_n - self._peaks.sent_n
+        waiting_n += sampler.detected_n - sampler.sent_n + self._single_n + len(self._rows) - self._listed_n
+        waiting_n += max(0, again[1] - again[0]) + max(0, again[3] - again[2])
+        if waiting_n > self.waiting_max_n:
+            self.waiting_max_n = waiting_n
+
+    def _send_setting(self):
+        row = self._rows[self._listed_n]
+        values = self._listed
+        values[1] = self._listed_n
+        values[2] = len(self._rows)
+        values[3] = row.name
+        values[4] = row.value
+        values[5] = row.lowest
+        values[6] = row.highest
+        self._send(messages.SettingIs, values)
+        self._listed_n += 1
 
     def _send_single(self):
         for slot in range(len(self._single)):

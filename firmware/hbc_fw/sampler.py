@@ -11,7 +11,6 @@ from hbc_fw.devicetime import Instant
 
 BLOCKS_N = const(64)  # 3.2 s: what a slow line may hold up, and what the detector may look back on after its learning
 MIDSCALE_LSB = const(2048)
-RAIL_LSB = const(2032)  # within 16 counts of either end of the 12-bit range
 
 
 class Sampler:
@@ -21,8 +20,10 @@ class Sampler:
     passed, sent by the outbox. taken_n, detected_n and sent_n count blocks through them.
     """
 
-    def __init__(self, read_lsb, clock, rate_hz):
+    def __init__(self, read_lsb, rails_lsb, clock, rate_hz):
         self._read_lsb = read_lsb
+        self.rail_low_lsb = rails_lsb[0] - MIDSCALE_LSB  # at or beyond these a sample is saturated
+        self.rail_high_lsb = rails_lsb[1] - MIDSCALE_LSB
         self._clock = clock
         self.period_us = 1000000 // rate_hz
         self.blocks = [Block() for _ in range(BLOCKS_N)]
@@ -62,7 +63,7 @@ class Sampler:
             self._put(self._last_lsb, RESIDUAL_MISSED)
             self.lost_n += 1
             late_us -= self.period_us
-        if value >= RAIL_LSB or value < -RAIL_LSB:
+        if value >= self.rail_high_lsb or value <= self.rail_low_lsb:
             self.saturated_n += 1
         self._last_lsb = value
         self._put(value, late_us)

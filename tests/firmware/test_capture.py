@@ -13,6 +13,7 @@ FW = Path(__file__).resolve().parents[2] / "firmware" / "hbc_fw"
 TICK_NS = 12.5
 EDGES_N, BOOTS_N, ROUNDS_N = 4000, 200, 3000
 FEWER = (1000, 100)  # enough to catch every mistake below
+PULSES_N = 120
 
 Check = Callable[..., dict[str, Any]]
 
@@ -34,6 +35,20 @@ def assert_edges_are_counted(seen: dict[str, Any]) -> None:
         assert run["avoidable_n"] == 0, run
 
 
+def assert_rules_are_kept(seen: dict[str, Any]) -> None:
+    """Every pulse ends as one of four; far apart exactly as the rule says, in a storm never a pulse lost silently."""
+    for run in [*seen["calm"].values(), *seen["storm"].values(), seen["pairs"], seen["changed"]]:
+        assert run["numbered_n"] + run["runts_n"] + run["held_off_n"] + run["lost_n"] == run["pulses_n"], run
+        assert run["real"], run
+    for run in seen["calm"].values():
+        assert run["as_the_rule_says"] == [True, True, True], run
+        assert run["lost_n"] == 0, run
+    assert seen["pairs"]["as_the_rule_says"][0], seen["pairs"]
+    for run in seen["storm"].values():
+        assert run["runts_n"] <= run["true_runts_n"], f"a wide pulse was taken for a runt: {run}"
+        assert run["narrow_but_numbered_n"] <= 0.05 * run["true_runts_n"], run
+
+
 def test_edges_are_timed_within_one_tick_through_every_wrap(check: Check) -> None:
     seen = check("check_capture_clock", EDGES_N, BOOTS_N)
     assert_times_are_right(seen)
@@ -52,13 +67,22 @@ def test_every_edge_is_taken_once_or_counted_as_lost(check: Check) -> None:
     assert seen["runs"][1]["lost_n"] == 0, "rare edges are never lost"
 
 
-def broken(tmp_path: Path, change: tuple[str, str]) -> Path:
-    """A folder with hbc_fw whose capture.py has one mistake."""
+def test_runts_and_held_off_edges_are_rejected_and_counted(check: Check) -> None:
+    seen = check("check_trigger_width", 700)
+    assert_rules_are_kept(seen)
+    assert seen["calm"]["both"]["runts_n"] > 200
+    assert seen["calm"]["hold-off"]["held_off_n"] > 100
+    assert all(run["lost_n"] > 50 for run in seen["storm"].values()), "the storm overran nothing"
+    assert seen["changed"]["numbered_n"] > 100
+
+
+def broken(tmp_path: Path, change: tuple[str, str], name: str = "trigger.py") -> Path:
+    """A folder with hbc_fw, one of its files with one mistake."""
     shutil.copytree(FW, tmp_path / "hbc_fw", ignore=shutil.ignore_patterns("__pycache__"))
-    source = (FW / "capture.py").read_text()
+    source = (FW / name).read_text()
     right, wrong = change
-    assert source.count(right) >= 1, f"capture.py has no {right!r} any more: renew this mutation"
-    (tmp_path / "hbc_fw" / "capture.py").write_text(source.replace(right, wrong))
+    assert source.count(right) >= 1, f"{name} has no {right!r} any more: renew this mutation"
+    (tmp_path / "hbc_fw" / name).write_text(source.replace(right, wrong))
     return tmp_path
 
 
@@ -79,19 +103,43 @@ CLOCK_MISTAKES = {
     "wrong quotient": ("<< 16) + rest // COUNTS_PER_US", "<< 16)"),
 }  # fmt: skip
 INPUT_MISTAKES = {
-    "no look after the clear": ("if halves[0] != low or halves[1] != high:", "if False:"),
-    "duplicates": ("if self._edges.put_n and last[0] == low", "if False and last[0] == low"),
+    "no look after the clear": ("if newer_low != low or newer_high != high:", "if False:"),
+    "duplicates": ("if self._any and count[0] == low", "if False and count[0] == low"),
     "no audit": ("if missing and missing < 0x8000:", "if False:"),
-    "audit judges before it takes": ("if self._driver.latched():", "if False:"),
+    "audit judges before it takes": ("driver.latched():\n            self.take()  #", "False:\n            pass  #"),
     "count not followed": ("self._counted = (self._counted + 1) & 0xFFFF", "pass"),
-    "wrap of the pulse counter": ("missing = (counted - self._counted) & 0xFFFF", "missing = counted - self._counted"),
-    "edges from before the boot": ("        driver.clear()\n\n    def take", "\n    def take"),
-}
+    "wrap of the pulse counter": ("(self._count_before - self._counted) & 0xFFFF",
+                                  "self._count_before - self._counted"),
+    "edges from before the boot": ("self._counted = driver.count()\n        driver.clear()",
+                                   "self._counted = driver.count()"),
+}  # fmt: skip
+WIDTH_MISTAKES = {
+    "every width is enough": ("if width < self.min_width_us * COUNTS_PER_US:", "if False:"),
+    "one count too wide": ("if width < self.min_width_us * COUNTS_PER_US:",
+                           "if width <= self.min_width_us * COUNTS_PER_US + 79:"),
+    "width in microseconds": ("self.min_width_us * COUNTS_PER_US:", "self.min_width_us:"),
+    "decided too early": ("self._clock.since(self._at) < self.decide_us", "False"),
+    "the fall of another pulse": ("if fell < gap:", "if True:"),
+    "the next pulse tells nothing": ("        width = gap\n", "        width = FAR\n"),
+    "an old fall seems new": ("                self._fall[0] = low\n", ""),
+    "runts are not counted": ("self.runts_n += 1", "pass"),
+    "hold-off not counted": ("self.held_off_n += 1", "pass"),
+    "hold-off from the edge before, numbered or not": (
+        "            self.held_off_n += 1\n            return True",
+        "            self.held_off_n += 1\n            self._accepted_at.set(self._at)\n            return True",
+    ),
+    "no hold-off": ("self._at.within(self._accepted_at, self.hold_off_us)", "False"),
+    "overrun edges counted twice": ("            self._counted = self._count_before\n", ""),
+    "a waiting edge is dropped when the width changes": (
+        "            self._decide_now()\n        self.min_width_us",
+        "            self.waits = False\n        self.min_width_us",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("mistake", CLOCK_MISTAKES)
 def test_a_broken_capture_clock_is_caught(mistake: str, check: Check, tmp_path: Path) -> None:
-    folder = broken(tmp_path, CLOCK_MISTAKES[mistake])
+    folder = broken(tmp_path, CLOCK_MISTAKES[mistake], "capture.py")
     with pytest.raises(AssertionError, match=r"(?s)^(?!.*SyntaxError)"):
         assert_times_are_right(check("check_capture_clock", *FEWER, first=folder))
 
@@ -101,3 +149,10 @@ def test_a_broken_trigger_input_is_caught(mistake: str, check: Check, tmp_path: 
     folder = broken(tmp_path, INPUT_MISTAKES[mistake])
     with pytest.raises(AssertionError, match=r"(?s)^(?!.*SyntaxError)"):
         assert_edges_are_counted(check("check_trigger_input", FEWER[0], first=folder))
+
+
+@pytest.mark.parametrize("mistake", WIDTH_MISTAKES)
+def test_broken_rules_of_width_and_hold_off_are_caught(mistake: str, check: Check, tmp_path: Path) -> None:
+    folder = broken(tmp_path, WIDTH_MISTAKES[mistake])
+    with pytest.raises(AssertionError, match=r"(?s)^(?!.*SyntaxError)"):
+        assert_rules_are_kept(check("check_trigger_width", PULSES_N, first=folder))

@@ -28,10 +28,13 @@ def mpy_cross() -> str:
     return found
 
 
+@pytest.mark.parametrize("arch", ["xtensawin", "rv32imc"])  # ESP32 and S3; C3 and C6
 @pytest.mark.parametrize("name", FILES)
-def test_every_file_of_the_firmware_compiles_for_the_esp32(name: str, mpy_cross: str, tmp_path: Path) -> None:
+def test_every_file_of_the_firmware_compiles_for_the_esp32(
+    name: str, arch: str, mpy_cross: str, tmp_path: Path
+) -> None:
     target = tmp_path / "out.mpy"
-    command = [mpy_cross, "-march=xtensawin", "-o", str(target), str(FIRMWARE / name)]
+    command = [mpy_cross, f"-march={arch}", "-o", str(target), str(FIRMWARE / name)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert target.read_bytes().startswith(MPY_MAGIC)

@@ -110,7 +110,7 @@ def test_adc_noise_has_the_stated_deviation_and_a_read_takes_35_us(tmp_path: Pat
     else:
         assert np.ptp(lsb) == 0
     assert 35.0 <= seen["read_us"] <= 35.0 * 1.25 + 1.0
-    assert "35" in seen["other_pin"]
+    assert "36" in seen["other_pin"]
 
 
 def test_adc_is_nearly_straight_and_samples_within_the_read(tmp_path: Path) -> None:
@@ -163,8 +163,9 @@ def test_pin_callbacks_are_scheduled_and_dropped_when_eight_wait(tmp_path: Path)
     assert len(seen["single"]) == 2
     for (called_us, _), edge_us in zip(seen["single"], (10_000, 20_000), strict=True):
         assert called_us > edge_us - 20, "called before the edge"
-    assert seen["seen_n"] + seen["busy_n"] < 2 + 2 * 20
-    assert box.report["scheduled_dropped_n"] == 2 + 2 * 20 - seen["seen_n"] - seen["busy_n"]
+    assert seen["seen_n"] == 2, "a pin has one handler"
+    assert seen["busy_n"] < 20
+    assert box.report["scheduled_dropped_n"] == 20 - seen["busy_n"]
 
 
 def test_time_passes_with_every_call_and_wraps_as_on_the_chip(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hbc_hil.demo import score_session
-from hbc_hil.rig import Rig, RigError, RigOptions
+from hbc_hil.rig import Rig, RigOptions
 from hbc_hil.scenario import LeadOff, Scenario, SiteScenario
 from hbc_hil.score import edge_errors
 from hbc_hil.stimulator import PulsePattern
@@ -18,7 +18,7 @@ from hbc_host.redetect import blanked_of, redetect
 from hbc_host.session import Session, decode_log
 from hbc_host.session_model import SessionMeta
 from hbc_wire import messages
-from support_rig import messages_of, other_firmware, run_scenario
+from support_rig import messages_of, run_scenario
 
 BURSTS = PulsePattern("bursts", 2.0, 4.0, burst_hz=5.0, burst_pulses_n=6, burst_pulse_hz=1000.0)
 FLOOD = PulsePattern("flood", 4.5, 6.5, burst_hz=1000.0)
@@ -207,39 +207,6 @@ def test_the_boot_counter_outlives_the_power(tmp_path: Path) -> None:
         boots += [{hello.boot_n for hello in of_kind(data, messages.Hello)}]
         assert not of_kind(data, messages.Note)
     assert boots == [{1}, {2}, {3}]
-
-
-ALLOCATES_AFTER_3_S = """
-from hbc_boards.esp32 import Board
-from hbc_fw.app import App
-from time import ticks_us
-
-board = Board()
-nap = board.sleep_us
-
-def sleep_us(us):
-    nap(us)
-    if ticks_us() > 3250000:
-        return [us]  # a list is a heap object
-
-board.sleep_us = sleep_us
-App(board).run()
-"""
-
-
-def test_the_loop_runs_with_the_heap_locked_and_a_fault_is_told_after_the_next_boot(tmp_path: Path) -> None:
-    scenario = Scenario(seed=1, duration_s=6.0)
-    with other_firmware(ALLOCATES_AFTER_3_S), pytest.raises(RigError, match=r"(?s)71.*MemoryError"):
-        run_scenario(scenario, flash=tmp_path)
-    assert "heap is locked" in (tmp_path / "crash.txt").read_text()
-    _, data = run_scenario(scenario, flash=tmp_path)
-    (note,) = of_kind(data, messages.Note)
-    assert note.text.startswith("after a fault: MemoryError")
-    assert 250_000 <= note.note_us < 300_000, "the note carries the time of this boot"
-    assert of_kind(data, messages.Hello)[0].boot_n == 2
-    assert not (tmp_path / "crash.txt").exists()
-    _, data = run_scenario(scenario, flash=tmp_path)
-    assert not of_kind(data, messages.Note), "a fault is told once"
 
 
 def test_a_damaged_boot_counter_does_not_keep_the_box_from_starting(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from support_rig import messages_of, run_scenario
 
 WAIT_S = 3.0
 QUIET_S = 1.6  # between two Status of the box
+REST_S = 3.0  # without an edge
 
 
 @dataclass
@@ -51,6 +52,16 @@ class Host:
         self.port.write(b"".join(requests))
         self.listen(lambda: len(self.all_of(answer)) >= before_n + len(requests))
         return self.all_of(answer)[before_n:]
+
+    def wait_for_rest(self) -> None:
+        """Until no edge has come for so long that the box keeps settings again."""
+        self.listen(lambda: bool(self.all_of(messages.Status)))
+        self.listen(lambda: self._at_rest_s() > REST_S, 30.0)
+
+    def _at_rest_s(self) -> float:
+        reports = self.all_of(messages.Status)
+        still = [one.status_us for one in reports if one.edges_n == reports[-1].edges_n]
+        return (still[-1] - still[0]) * 1e-6
 
     def setting(self, name: str, value: int) -> Any:
         (ack,) = self.ask(messages.Ack, self.request(messages.Setting, name, value))
@@ -92,6 +103,7 @@ def test_pings_are_answered_with_device_time_on_both_sides(paced: tuple[Rig, Hos
 
 def test_requests_in_one_write_are_all_answered_in_order(paced: tuple[Rig, Host]) -> None:
     _, host = paced
+    host.wait_for_rest()
     requests = [host.request(messages.Setting, "blank_ms", ms) for ms in (20, 21, 22, 23, 15)]
     acks = host.ask(messages.Ack, *requests)
     assert [ack.value for ack in acks] == [20, 21, 22, 23, 15]
@@ -102,6 +114,7 @@ def test_requests_in_one_write_are_all_answered_in_order(paced: tuple[Rig, Host]
 
 def test_settings_are_taken_refused_or_unknown(paced: tuple[Rig, Host]) -> None:
     _, host = paced
+    host.wait_for_rest()
     for value in (0, 255, 8):
         ack = host.setting("blank_ms", value)
         assert (ack.status, ack.value) == (messages.ACK_OK, value)

@@ -16,6 +16,9 @@ UART_READ = 9000
 UART_WRITE = 18000
 UART_WRITE_BYTE = 60
 COUNTER_VALUE = 3000
+CALLBACK = 15000  # from a pin or timer interrupt to the callback's first line, when nothing else runs
+WDT_FEED = 3000
+BOOT = 600000000  # from reset to the firmware's first line: ROM, bootloader, interpreter, loading the modules
 STALL = 300000  # a flash page erased or written by another task
 STALL_EVERY = 1700000000  # mean virtual time between two stalls
 
@@ -32,5 +35,7 @@ METHODS = (
     ),  # 25 samples of about 11.5 us in viper while pulses come (5 us at rest)
     ("hbc_fw.blanking", "Blanker", "mark", 60000),
     ("hbc_fw.outbox", "Outbox", "_send", 260000),  # pack in bytecode, CRC and COBS in viper
-    ("hbc_fw.capture", "TriggerInput", "take", 90000),
+    ("hbc_fw.trigger", "TriggerInput", "take", 90000),
+    ("hbc_fw.hum", "HumMeter", "push", 60000),
+    ("hbc_fw.settings", "SettingsFile", "save", 60000000),  # a small file on littlefs, a sector erased
 )

@@ -1,17 +1,23 @@
-# Shadows firmware/hbc_mmio.py: the same five calls, on the modelled registers. Every access acts and takes time.
+# Shadows firmware/hbc_mmio.py: the same six calls, on the modelled registers. Every access acts and takes time.
 
 import costs
-import micropython
 from mcpwm import INT_RAW, capture
-from vtime import charge, int_raw
+from vtime import WATCHED_WORD, charge, slow_test, state, test, watch
 
 
-@micropython.native
-def test(address, mask):
-    if address == INT_RAW:  # looked at thousands of times a second
-        return int_raw(mask)
+def _test(address, mask):
     charge(costs.MMIO)
     return capture.load(address) & mask != 0
+
+
+slow_test[0] = _test
+
+
+def watcher(address, mask):
+    if address != INT_RAW or state[WATCHED_WORD] not in (0, mask):
+        return lambda: test(address, mask)
+    state[WATCHED_WORD] = mask
+    return watch
 
 
 def read(address, halves):

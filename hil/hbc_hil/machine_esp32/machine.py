@@ -1,13 +1,19 @@
 # `machine` of the ESP32 port as far as hbc_boards uses it, on the simulated chip.
 
-import sys
-
 import costs
 import micropython
+from adc import ADC  # noqa: F401
 from chip import chip, relock, unlock
 from line import line
 from mcpwm import capture  # noqa: F401 - the capture unit exists whether or not a driver is loaded
-from vtime import charge, draw, now, poll_due
+from pins import Counter, Pin  # noqa: F401
+from vtime import charge, now, poll_due
+
+UART_ANY = costs.UART_ANY  # asked thousands of times a second: names at hand are found fastest
+length = len
+
+if not chip.layout.mcpwm:
+    del Counter  # the ESP32-C3 has no PCNT either, so its MicroPython has no Counter
 
 PWRON_RESET = 1
 HARD_RESET = 2
@@ -22,101 +28,26 @@ def reset_cause():
 
 
 def freq():
-    return 240000000
+    return chip.layout.freq_hz
 
 
 def reset():
-    """A real chip boots again; the rig ends here and shows why."""
     unlock()
-    try:
-        with open("crash.txt") as file:
-            sys.stderr.write(file.read())
-    except OSError:
-        sys.stderr.write("machine.reset()\n")
-    line.flush()
-    sys.exit(71)
+    chip.reset(HARD_RESET)
 
 
-class Pin:
-    IN = 1
-    OUT = 3
-    PULL_UP = 2
-    PULL_DOWN = 1
-    IRQ_RISING = 1
-    IRQ_FALLING = 2
+class WDT:
+    """The task watchdog: not fed in time, it resets the chip. Once started it cannot be stopped."""
 
-    def __init__(self, gpio, mode=-1, pull=-1, value=None):
-        self.gpio = gpio
-        if value is not None:
-            chip.levels[gpio] = value
+    def __init__(self, id=0, timeout=5000):
+        if id != 0 or timeout <= 0:
+            raise ValueError("WDT id or timeout")
+        chip.alarms.watch(timeout * 1000000)
 
     @micropython.native
-    def value(self, level=None):
-        charge(costs.PIN_VALUE)
-        if level is None:
-            return chip.levels.get(self.gpio, 0)
-        chip.levels[self.gpio] = level
-
-    def irq(self, handler, trigger=3):
-        def listener(t_ns, level):
-            if trigger & (1 if level else 2):
-                chip.schedule(handler, self)
-
-        chip.listen(self.gpio, listener)
-
-
-class ADC:
-    """12-bit one-shot reads with noise, integral non-linearity and compression near the top of the 11 dB range."""
-
-    ATTN_11DB = 3
-
-    def __init__(self, pin, atten=ATTN_11DB):
-        if pin.gpio != chip.config["ecg_gpio"]:
-            raise ValueError("no analogue wire on GPIO %d" % pin.gpio)
-        self._read_n = 0
-        self._key = draw(chip.key, 0xADC)
-        self._noise = chip.config["adc_noise_lsb"] * 16
-        self._curve = bytearray([128 + _inl_lsb_q4(16 * i) for i in range(256)])
-
-    @micropython.native
-    def read_u16(self):
-        self._read_n += 1
-        noise = noise_q4(self._key, self._read_n, self._noise)
-        raw = convert(chip.world.pin_units(now() + costs.ADC_SAMPLE_AT), noise, self._curve)
-        charge(costs.ADC_READ)
-        return raw << 4 | raw >> 8
-
-
-@micropython.viper
-def noise_q4(key: int, index: int, sd_q4: int) -> int:
-    """Sum of four uniform bytes: nearly a bell, sd 147.8 before scaling."""
-    x = int(draw(key, index))
-    y = (x * 0x2C1B3C6D ^ (x >> 7)) & 0x7FFFFFFF
-    bell = (x & 0xFF) + ((x >> 8) & 0xFF) + ((y >> 8) & 0xFF) + ((y >> 16) & 0xFF) - 510
-    return (bell * sd_q4 + 148 * 4096) // 148 - 4096  # floor division of a positive number
-
-
-@micropython.viper
-def convert(units: int, noise: int, curve: ptr8) -> int:
-    """12 bits from units of 62.5 / 16 uV (844800 of them are 3.3 V); everything in sixteenths of a count."""
-    value = units * 65520 // 844800 + noise
-    if value < 0:
-        value = 0
-    if value > 65519:
-        value = 65519
-    value = value + int(curve[value >> 8]) - 128
-    if value < 0:
-        value = 0
-    value = value >> 4
-    return value if value < 4096 else 4095
-
-
-def _inl_lsb_q4(lsb):
-    """Deviation in sixteenths of a count: a slow wave of +-3 counts, sagging below the line above 2.6 V."""
-    phase = lsb % 1365
-    wave = phase if phase < 341 else 682 - phase if phase < 1023 else phase - 1365
-    sag = max(0, lsb - 3226) * 40 // 869
-    return wave * 3 * 16 // 341 - min(sag, 60)
+    def feed(self):
+        charge(costs.WDT_FEED)
+        chip.alarms.feed()
 
 
 class UART:
@@ -133,6 +64,7 @@ class UART:
         self.rx_dropped_n = 0
         self.blocked_ns = 0
         chip.at_power_off.append(self._tell)
+        chip.at_reset.append(self._cut)
         if chip.paced:
             chip.paced_polls = (self._release, line.poll)
 
@@ -142,6 +74,13 @@ class UART:
         line.flush()
         report["uart_blocked_us"] = self.blocked_ns // 1000
         report["uart_rx_dropped_n"] = self.rx_dropped_n
+
+    def _cut(self):
+        for t_ns, data in self._pending:  # paced: the one on its way leaves in part
+            left_n = len(data) - (t_ns - now()) // self._byte_ns - 1
+            if left_n > 0:
+                line.send(now(), data, min(left_n, len(data)))
+        self._pending = []
 
     @micropython.native
     def write(self, buf, n=None):
@@ -153,7 +92,7 @@ class UART:
         over_ns = self._idle_from - now() + (n - self._room_n) * self._byte_ns
         if over_ns > 0:
             self.blocked_ns += over_ns
-            chip.sleep(over_ns)
+            chip.block(over_ns)
         self._idle_from += n * self._byte_ns
         if chip.paced:
             depth = unlock()
@@ -175,9 +114,9 @@ class UART:
 
     @micropython.native
     def any(self):
-        if poll_due(costs.UART_ANY):
+        if poll_due(UART_ANY):
             line.poll()
-        return len(line.received)
+        return length(line.received)
 
     def readinto(self, buf, n=None):
         charge(costs.UART_READ)
@@ -195,26 +134,6 @@ class UART:
         return n
 
 
-class Counter:
-    """PCNT: counts edges on a pin, whatever the processor does."""
-
-    RISING = 1
-    FALLING = 2
-
-    def __init__(self, unit, src=None, edge=1, **_):
-        self._n = 0
-        chip.listen(src.gpio, lambda t_ns, level: self._edge(edge, level))
-
-    def _edge(self, edge, level):
-        if edge & (1 if level else 2):
-            self._n += 1
-
-    @micropython.native
-    def value(self):
-        charge(costs.COUNTER_VALUE)
-        return self._n
-
-
 class Timer:
     """Soft timer: its callback is scheduled, late when the firmware is busy, dropped when 8 wait."""
 
@@ -226,9 +145,9 @@ class Timer:
         self.period_ns = 0
         self.due_ns = 0
 
-    def init(self, mode=PERIODIC, freq=-1, period=-1, callback=None):
+    def init(self, mode=PERIODIC, freq=-1, period=-1, tick_hz=1000, callback=None):
         self.deinit()
-        period_ns = 1000000000 // freq if freq > 0 else period * 1000000
+        period_ns = 1000000000 // freq if freq > 0 else period * 1000000000 // tick_hz
         self.callback = callback
         self.period_ns = period_ns if mode == self.PERIODIC else 0
         self.due_ns = now() + period_ns

@@ -18,7 +18,7 @@ ticks_us = vtime.ticks_us
 
 def ticks_ms():
     vtime.charge(costs.TICKS_US)
-    return (vtime.now() // 1000000 + chip.config["ticks_at_boot_us"] // 1000) & 0x3FFFFFFF
+    return (vtime.now() // 1000 + chip.ticks_from_us) // 1000 & 0x3FFFFFFF
 
 
 @micropython.viper

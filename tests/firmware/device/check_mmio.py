@@ -29,6 +29,7 @@ def main():
                 kit.locked(hbc_mmio.read, base + at, halves)
                 assert list(halves) == [value & 0xFFFF, value >> 16, 7]
                 assert kit.locked(hbc_mmio.test, base + at, mask) is (value & mask != 0)
+                assert kit.locked(hbc_mmio.watcher(base + at, mask)) is (value & mask != 0)
                 kit.locked(hbc_mmio.set_bits, base + at, mask)
                 assert register(at) == value | mask
                 kit.locked(hbc_mmio.clear_bits, base + at, mask)

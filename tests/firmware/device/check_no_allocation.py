@@ -9,13 +9,15 @@ from array import array
 import kit
 from hbc_fw.blanking import LOOKBACK_US, Blanker
 from hbc_fw.block import BLOCK_N, Block
-from hbc_fw.capture import CaptureClock, TriggerInput
+from hbc_fw.capture import CaptureClock
 from hbc_fw.commands import Commands
 from hbc_fw.devicetime import DeviceClock, Instant
 from hbc_fw.eventlog import EventLog
 from hbc_fw.health import Health
+from hbc_fw.led import Led
 from hbc_fw.outbox import Outbox
 from hbc_fw.settings import Setting, Settings
+from hbc_fw.trigger import TriggerInput
 from hbc_wire import framing, messages
 
 WRAP = 1 << 30
@@ -23,9 +25,13 @@ LARGEST = WRAP - 1
 
 
 class Driver:
-    """Latch and counter with the largest values of the chip."""
+    """Latches and counter with the largest values of the chip."""
+
+    CAN_WIDTH = True
 
     def __init__(self):
+        self.jitter_ns = 500_000_000
+        self.fall_low = 0xFFFF
         self.halves = array("H", [0, 0])
         self.low = 0xFFFF
         self.high = 0xFFFF
@@ -41,6 +47,10 @@ class Driver:
 
     def latched(self):
         return self.flag
+
+    def read_fall(self):
+        self.halves[0] = self.fall_low
+        self.halves[1] = self.high
 
     def clear(self):
         self.flag = False
@@ -104,8 +114,42 @@ class Sampler:
 
 
 class Board:
+    def __init__(self, capture):
+        self.capture = capture
+        self.led_on_n = 0
+
     def leads(self):
         return 3
+
+    def battery_mv(self):
+        return 65535
+
+    def set_led(self, on):
+        self.led_on_n += on
+
+
+class Detector:
+    """What health sees of the detector."""
+
+    signal_state = 5
+
+
+class Hum:
+    def take(self):
+        return 32767
+
+
+class File:
+    """A settings file that takes all or nothing."""
+
+    def __init__(self):
+        self.works = True
+        self.kept = b""
+
+    def save(self, rows):
+        if not self.works:
+            raise OSError(28)
+        self.kept = b"".join([b"%s=%d\n" % (row.name, row.value) for row in rows])
 
 
 class Box:
@@ -117,21 +161,29 @@ class Box:
         self.clock.epoch = 0xFFFE
         self.driver = Driver()
         self.port = Port()
-        self.edges = EventLog(16)
+        self.edges = EventLog(16, detailed=False)
         self.peaks = EventLog(16)
         self.capture_clock = CaptureClock(self.driver, self.clock)
-        self.trigger = TriggerInput(self.driver, self.capture_clock, self.edges)
+        self.trigger = TriggerInput(self.driver, self.capture_clock, self.clock, self.edges)
         self.block = Block()
         self.sampler = Sampler(self.block)
         self.blanker = Blanker(15)
         self.outbox = Outbox(self, framing.encode_into, messages.put_int16s_plain)
         self.blank_ms = 15
         self.peaks_unplaced_n = LARGEST
-        self.commands = Commands(
-            self.port, self.clock, self.outbox, Settings([Setting("blank_ms", 0, 255, self.set_blank_ms)])
-        )
-        hello = [1, LARGEST, 500, 805861, 1100, 12500, LARGEST, 4000, 1, b"24dcc3a1b2c4", b"board", b"fw", b"capture"]
-        self.health = Health(Board(), self, hello)
+        self.loop_max_us = LARGEST
+        self.polarity_votes = -8
+        self.detector = Detector()
+        self.hum = Hum()
+        self.file = File()
+        self.busy = False
+        rows = (Setting("blank_ms", 15, 0, 255, self.set_blank_ms), Setting("other", LARGEST, 0, LARGEST, None))
+        self.settings = Settings(rows, self.file, lambda: self.busy)
+        self.commands = Commands(self.port, self.clock, self.outbox, self.settings)
+        self.board = Board(self.driver)
+        texts = [b"24dcc3a1b2c4", b"board", b"fw", b"capture"]
+        self.hello = [1, LARGEST, 500, 805861, 1100, 12500, LARGEST, 4000, 1] + texts
+        self.outbox.waiting_max_n = LARGEST
 
     def set_blank_ms(self, value):
         self.blank_ms = value
@@ -175,6 +227,28 @@ def check_capture(box):
         kit.locked(box.trigger.audit)
     assert box.trigger.lost_n == 200, box.trigger.lost_n
     return box.edges.put_n
+
+
+def check_width(box):
+    """Runts, held-off and accepted edges under the lock; every judgement, from either side of each wrap."""
+    trigger, driver = box.trigger, box.driver
+    kit.locked(trigger.set_min_width, 100)
+    trigger.hold_off_us = 20_000
+    for step in range(600):
+        box.later((517, 29_000_000, 21_000)[step % 3])
+        kit.locked(box.capture_clock.advance)
+        driver.low, driver.high = step * 163 % 65536, (box.clock.ticks >> 10) & 0xFFFF
+        driver.fall_low = (driver.low + (50, 40_000)[step % 2]) & 0xFFFF
+        driver.flag = True
+        driver.counter = (driver.counter + 1) & 0xFFFF
+        kit.locked(trigger.take)
+        kit.locked(trigger.busy)
+        if step % 5:
+            kit.locked(trigger.settle)
+            kit.locked(trigger.audit)
+    kit.locked(trigger.set_min_width, 0)
+    assert not trigger.waits
+    return [trigger.runts_n, trigger.held_off_n]
 
 
 def check_events(box):
@@ -230,13 +304,21 @@ REQUESTS = (
     (messages.FetchEvents, (LARGEST, 1, LARGEST, 65535)),
     (messages.FetchEvents, (LARGEST, 0, 0xFFFFFFFF, 65535)),
     (messages.FetchEvents, (LARGEST, 255, 0, 1)),
+    (messages.Setting, (LARGEST, "blank_ms", 9)),
+    (messages.Setting, (LARGEST, "blank_ms", 10)),
+    (messages.Setting, (LARGEST, "blank_ms", 10)),
+    (messages.Setting, (LARGEST, "blank_ms", 10)),
+    (messages.Restart, (LARGEST, 1)),
+    (messages.Restart, (LARGEST, 2)),
 )
 
 
 def check_commands(box):
     """Every request with the largest values it can hold, then rubbish; the answers as (name, status, value)."""
     answers = []
-    for message, values in REQUESTS:
+    for n, (message, values) in enumerate(REQUESTS):
+        box.busy = n == 11  # an edge just came
+        box.file.works = n != 12  # no room in the flash; the next time there is, and the last time nothing changes
         box.port.request = framing.encode(messages.pack(message, 9, *values))
         box.port.request_i = 0
         while box.port.any():
@@ -257,17 +339,43 @@ def check_commands(box):
     return answers
 
 
+def check_list(box):
+    """All settings, one message each, under the lock."""
+    box.port.request = framing.encode(messages.pack(messages.ListSettings, 9, LARGEST))
+    box.port.request_i = 0
+    kit.locked(box.commands.receive)
+    listed = []
+    while kit.locked(box.outbox.flush_one):
+        listed.append(list(box.port.last()))
+    return listed
+
+
+def check_led(box):
+    """Every pattern of the light."""
+    led = Led(box.board.set_led)
+    for k in range(400):
+        kit.locked(led.tick, k // 16, k // 100 % 2, k // 200)
+    return box.board.led_on_n
+
+
 def check_health(box):
     """Reports with every counter at its largest."""
-    box.trigger.lost_n = LARGEST
+    box.trigger.lost_n = box.trigger.runts_n = box.trigger.held_off_n = LARGEST
+    reporter = Health(box.board, box, box.hello, 3)
+    reporter.battery_wired = 1
     reports_n = 0
     for _ in range(5):
         box.later(1_000_001)
-        if kit.locked(box.health.due):
-            kit.locked(box.health.report)
+        if kit.locked(reporter.due):
+            kit.locked(reporter.report)
             box.flush()
             reports_n += 1
-    assert box.port.last().edges_n == LARGEST
+            assert kit.locked(reporter.fault), "three boots in a row had failed"
+            assert kit.locked(reporter.counters_full)
+    health = box.port.last()
+    assert health.runts_n == health.held_off_n == LARGEST
+    assert health.jitter_ns == 500_000_000
+    assert (health.battery_mv, health.polarity, health.signal_state, health.boot_faults_n) == (65535, -1, 5, 3)
     return reports_n
 
 
@@ -278,9 +386,14 @@ def main():
         bites=bites,
         is_32_bit=kit.IS_32_BIT,
         edges_n=check_capture(box),
+        width=check_width(box),
         events_sent_n=check_events(box),
         blanked_n=check_block(box),
         answers=check_commands(box),
+        listed=check_list(box),
+        kept=box.file.kept.decode(),
+        restart_mode=box.commands.restart_mode,
+        led_on_n=check_led(box),
         reports_n=check_health(box),
         frames_n=box.port.frames_n,
         blank_ms=box.blank_ms,

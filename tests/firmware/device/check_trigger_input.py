@@ -6,13 +6,15 @@ import sys
 from array import array
 
 import kit
-from hbc_fw.capture import TriggerInput
 from hbc_fw.devicetime import Instant
 from hbc_fw.eventlog import EventLog
+from hbc_fw.trigger import TriggerInput
 
 
 class Latch:
     """The driver's face, and what truly happened. Edges come at random just before an access."""
+
+    CAN_WIDTH = False
 
     def __init__(self, seed, per_mille):
         self.random = kit.Random(seed)
@@ -74,7 +76,7 @@ def run(seed, per_mille, rounds_n):
     for _ in range(3):
         latch.edge()  # before the box was ready: none of its business
     log = EventLog(4 * rounds_n)
-    trigger = TriggerInput(latch, Plain(), log)
+    trigger = TriggerInput(latch, Plain(), Plain(), log)
     latch.edges = []
     latch.per_mille = per_mille
     for k in range(rounds_n):

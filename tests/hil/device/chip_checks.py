@@ -153,7 +153,7 @@ def adc_noise():
     adc = ADC(Pin(34), atten=ADC.ATTN_11DB)
     start = ticks_us()
     values = [adc.read_u16() for _ in range(4000)]
-    return {"u16": values, "read_us": ticks_diff(ticks_us(), start) / 4000, "other_pin": refused(ADC, Pin(35))}
+    return {"u16": values, "read_us": ticks_diff(ticks_us(), start) / 4000, "other_pin": refused(ADC, Pin(36))}
 
 
 def adc_ramp():
@@ -216,7 +216,7 @@ def irq():
     busy = []
     pin.irq(lambda p: busy.append(1) or (len(busy) == 1 and port.write(bytes(1100), 1100)), trigger=Pin.IRQ_FALLING)
     sleep_until(400_000)  # 20 pulses of 1 ms each from 100 ms on; the first callback is busy for 60 ms
-    return {"single": single, "busy_n": len(busy), "seen_n": len(seen)}
+    return {"single": single, "busy_n": len(busy), "seen_n": len(seen)}  # the second handler has replaced the first
 
 
 def clock():
