@@ -19,7 +19,7 @@ OFF = const(2)
 
 _OFFSET_MAX_Q4 = const(16777216)
 _EDGE_SHIFT = const(7)
-_KNOWN_VISITS = const(7)
+_KNOWN_VISITS = const(5)
 _LEARN_SHIFT = const(5)
 _VISITS_MAX = const(15)
 
@@ -168,6 +168,15 @@ def artefact_push(state, sample: int, kind: int) -> int:
         visits_n = learned & 15
         learned = learned >> 4
     slope = (sample - ((int(s[_PREV_LSB]) ^ k) - k)) * 16
+    mean = learned
+    if visits_n == 1:  # agreed
+        if (learned ^ slope) < 0:
+            learned = 0
+        elif learned < 0:
+            if slope > learned:
+                learned = slope
+        elif slope < learned:
+            learned = slope
     remains = slope - learned
     # at_edge
     off = 0
@@ -187,14 +196,21 @@ def artefact_push(state, sample: int, kind: int) -> int:
         edge = ((high - low) >> _EDGE_SHIFT) + 1
         if sample >= high - edge or sample <= low + edge:
             lost = 1
-    at_edge_n = 0
+    # count_edge
+    at_edge_n = (int(s[_AT_EDGE_N]) ^ k) - k
+    rail_n = int(s[_RAIL_N])
     if lost:
-        at_edge_n = int(s[_AT_EDGE_N])
-        if at_edge_n < int(s[_LONG_RAIL_N]):
+        if at_edge_n < 0:
+            at_edge_n = 1
+        elif at_edge_n < int(s[_LONG_RAIL_N]):
             at_edge_n += 1
+    elif at_edge_n > 0:
+        at_edge_n = 0 - rail_n
+    elif at_edge_n < 0:
+        at_edge_n += 1
     s[_AT_EDGE_N] = at_edge_n
     on_rail = 0
-    if at_edge_n >= int(s[_RAIL_N]):
+    if at_edge_n >= rail_n:
         on_rail = 1
     # too_steep
     held = 0
@@ -205,12 +221,17 @@ def artefact_push(state, sample: int, kind: int) -> int:
     if visits_n >= _KNOWN_VISITS:
         if size <= usual >> 1:
             known_and_small = 1
-    if remains > size:
+    steep = 0
+    if usual > 0:
+        if size > 4 * usual:
+            steep = 1
         size = remains
-    elif 0 - remains > size:
-        size = 0 - remains
+        if size < 0:
+            size = 0 - size
+        if size > usual + (usual >> 1):
+            steep = 1
     steep_left_n = int(s[_STEEP_LEFT_N])
-    if usual > 0 and size > usual + (usual >> 1):
+    if steep:
         s[_STEEP_LEFT_N] = s[_TURN_N]
         held = 1
     elif steep_left_n > 0:
@@ -226,14 +247,15 @@ def artefact_push(state, sample: int, kind: int) -> int:
     drift = (int(s[_DRIFT_Q4]) ^ k) - k
     drift_left_n = int(s[_DRIFT_LEFT_N])
     leak_shift = int(s[_LEAK_SHIFT])
-    if in_window:
+    known = 0
+    if in_window and visits_n > 0:
+        known = 1
         drift = 0
-        if on_rail == 0:
-            drift_left_n = 0
+        drift_left_n = 0
     if at_edge_n == int(s[_LONG_RAIL_N]):
         drift_left_n = int(s[_DRIFT_MAX_N])
         drift = 0
-    elif in_window or prev_lost or on_rail:
+    elif known or prev_lost or on_rail:
         pass
     elif drift_left_n == 0:
         if drift > 0:
@@ -250,7 +272,6 @@ def artefact_push(state, sample: int, kind: int) -> int:
     s[_DRIFT_LEFT_N] = drift_left_n
     # learn
     if in_window and lost == 0 and prev_lost == 0:
-        mean = learned
         if visits_n > 1:
             shift = int(_LEARN_SHIFT)
             if visits_n < shift:
@@ -258,13 +279,8 @@ def artefact_push(state, sample: int, kind: int) -> int:
             mean += (slope - mean) >> shift
         elif visits_n == 0:
             mean = slope
-        elif (mean ^ slope) < 0:  # of opposite sign
-            mean = 0
-        elif mean < 0:
-            if slope > mean:
-                mean = slope
-        elif slope < mean:
-            mean = slope
+        else:
+            mean = learned  # agreed
         if visits_n < _VISITS_MAX:
             s[_LEARNED + lag_n] = mean * 16 + visits_n + 1
         else:
@@ -275,7 +291,7 @@ def artefact_push(state, sample: int, kind: int) -> int:
     if held and holding == 0:
         s[_HOLDING] = 1
         s[_STEP_KNOWN] = 1
-    if lost or visits_n < _KNOWN_VISITS:
+    if at_edge_n != 0 or visits_n < _KNOWN_VISITS:
         s[_STEP_KNOWN] = 0
     offset = ((int(s[_OFFSET_Q4]) ^ k) - k) + learned
     if offset > _OFFSET_MAX_Q4:
@@ -286,7 +302,7 @@ def artefact_push(state, sample: int, kind: int) -> int:
         if holding:
             s[_HOLDING] = 0
             if int(s[_STEP_KNOWN]):
-                out = sample * 16 - offset
+                out += (sample * 16 - offset - out) >> 1
             offset = sample * 16 - out
         else:
             offset += drift

@@ -861,7 +861,7 @@ def _near_limit(state) -> int:
     near = (int(s[_CAND_NEAR]) ^ k) - k
     if near < 0:
         return 0
-    most = (int(_weighted(state, int(s[_SIGNAL_MID]), int(s[_SIGNAL_FINE_MID]))) >> 4) * 10
+    most = (int(_weighted(state, int(s[_SIGNAL_MID]), int(s[_SIGNAL_FINE_MID]))) >> 4) * 9
     usual = int(s[_NEAR + near])
     if near > 0:
         if int(s[_NEAR + near - 1]) > usual:

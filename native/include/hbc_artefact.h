@@ -9,12 +9,14 @@
  *
  *  * The artefact is learned.  Pulses of a protocol repeat, so their artefacts do: for each sample of the 200 ms after
  *    the first pulse of a burst, the mean slope over the last bursts is kept, and taken off.  A beat is not tied to the
- *    pulses, so it stays in.  The learned slopes are summed across held samples too: what the input rose or fell beyond
- *    them was the ECG's own doing, and an R wave that began under a pulse keeps its height.
- *  * Where there is no ECG to be had, the output holds: on a rail; where the artefact, or what remains of it, is
- *    steeper than an R wave; at a lag not learned yet; on the pulse itself unless its artefact is known and small.
- *  * After a rail, or when the artefact is not known well, the step across the hold is dropped.  The slope on which an
- *    amplifier recovers from a long rail is followed and taken off too.
+ *    pulses, so it stays in.  At the second visit of a lag only what both slopes agree on is taken off: one of them may
+ *    be a beat's.  The learned slopes are summed across held samples too: what the input rose or fell beyond them was
+ *    the ECG's own doing or the pulse's spread, and half of it is given to the output where the hold ends, so that an R
+ *    wave that began under a pulse keeps some height and an artefact of odd size is half a step.
+ *  * Where there is no ECG to be had, the output holds: on a rail; where the artefact is steeper than four R waves, or
+ *    what remains of it than 1.5; at a lag not learned yet; on the pulse itself unless its artefact is known and small.
+ *  * Within 8 ms of a rail, or when the artefact is not known well, the step across the hold is dropped.  The slope on
+ *    which an amplifier recovers from a long rail is followed and taken off too, where none has been learned.
  *
  * Input   : int16, any scale; one kind a sample, see below.  100..1000 Hz.
  * Output  : out_lsb, saturated to int16, and whether it is held because of a pulse.  No delay.
@@ -49,7 +51,7 @@ typedef struct {
     int32_t lag_max_n;       /* 200 ms: how long an artefact is learned */
     int32_t burst_gap_n;     /* 30 ms: a pulse later than this after the one before starts a new burst */
     int32_t unknown_n;       /* 40 ms: after a pulse, lags not learned yet are held this long */
-    int32_t rail_n;          /* 8 ms at the edge of the range are a rail */
+    int32_t rail_n;          /* 8 ms at the edge of the range are a rail; for as long after it no step is known */
     int32_t turn_n;          /* 4 ms: held after steep slopes */
     int32_t long_rail_n;     /* 50 ms */
     int32_t drift_max_n;     /* 200 ms: how long the recovery after a long rail is followed */
@@ -64,7 +66,7 @@ typedef struct {
     int32_t prev_lost;       /* the sample before was at an edge of the range, or no ECG at all */
     int32_t low_lsb;         /* range of the input */
     int32_t high_lsb;
-    int32_t at_edge_n;       /* samples at an edge of the range, without a break; saturates */
+    int32_t at_edge_n;       /* samples at an edge of the range, without a break, saturates; after them -8 ms..0 */
     int32_t steepest_q4;     /* of the second that is running, away from pulses */
     int32_t second_left_n;
     int32_t usual_q4;        /* steepest slope of the last seconds: that of an R wave */

@@ -19,7 +19,7 @@ enum {
     LAG_MAX_MS = 200,
     OFFSET_MAX_Q4 = 1 << 24,
     EDGE_SHIFT = 7,     /* the outer 1/128 of the range is its edge */
-    KNOWN_VISITS = 7,   /* an artefact seen this often is known */
+    KNOWN_VISITS = 5,   /* an artefact seen this often is known */
     LEARN_SHIFT = 5,    /* and finally averaged over 32 bursts */
     VISITS_MAX = 15
 };
@@ -73,6 +73,21 @@ static int32_t at_edge(hbc_artefact *filter, int32_t sample_lsb)
     }
     edge_lsb = ((filter->high_lsb - filter->low_lsb) >> EDGE_SHIFT) + 1;
     return sample_lsb >= filter->high_lsb - edge_lsb || sample_lsb <= filter->low_lsb + edge_lsb;
+}
+
+/* Samples at the edge so far; after them a count down for 8 ms, in which the way off the edge is not that of the
+ * artefact as learned. */
+static void count_edge(hbc_artefact *filter, int32_t lost)
+{
+    if (lost && filter->at_edge_n < 0) {
+        filter->at_edge_n = 1;
+    } else if (lost) {
+        filter->at_edge_n += filter->at_edge_n < filter->long_rail_n;
+    } else if (filter->at_edge_n > 0) {
+        filter->at_edge_n = -filter->rail_n;
+    } else {
+        filter->at_edge_n += filter->at_edge_n < 0;
+    }
 }
 
 /* Steepest slope of the last seconds, forgotten over 16 s. */
@@ -179,8 +194,17 @@ static void follow_pulses(hbc_artefact *filter, int32_t is_pulse)
     filter->was_pulse = is_pulse;
 }
 
-/* Mean slope at this lag.  The second visit keeps the smaller slope of the first two, 0 when they differ in sign: a
- * beat in the first visit must not become the artefact. */
+/* What two slopes agree on: the smaller, 0 when they differ in sign. */
+static int32_t agreed(int32_t a_q4, int32_t b_q4)
+{
+    if ((a_q4 < 0) != (b_q4 < 0)) {
+        return 0;
+    }
+    return magnitude(a_q4) < magnitude(b_q4) ? a_q4 : b_q4;
+}
+
+/* Mean slope at this lag.  The second visit keeps what it and the first agree on: a beat in one of them must not become
+ * the artefact. */
 static void learn(hbc_artefact *filter, int32_t slope_q4)
 {
     int32_t mean_q4 = filter->learned[filter->lag_n] >> 4;
@@ -189,22 +213,21 @@ static void learn(hbc_artefact *filter, int32_t slope_q4)
         mean_q4 = slope_q4;
     } else if (visits_n > 1) {
         mean_q4 += (slope_q4 - mean_q4) >> (visits_n < LEARN_SHIFT ? visits_n : LEARN_SHIFT);
-    } else if ((mean_q4 < 0) != (slope_q4 < 0)) {
-        mean_q4 = 0;
-    } else if (magnitude(slope_q4) < magnitude(mean_q4)) {
-        mean_q4 = slope_q4;
+    } else {
+        mean_q4 = agreed(mean_q4, slope_q4);
     }
     CHECK(magnitude(mean_q4) <= 1 << 20);
     visits_n += visits_n < VISITS_MAX;
     filter->learned[filter->lag_n] = mean_q4 * 16 + visits_n;
 }
 
-/* No ECG can be read where the artefact is steeper than 1.5 R waves, or what remains of it; nor just after: the turn of
- * a large spike is flat for a moment. */
+/* No ECG can be read where the artefact is steeper than 4 R waves, or what remains of it than 1.5; nor just after: the
+ * turn of a large spike is flat for a moment. */
 static int32_t too_steep(hbc_artefact *filter, int32_t remains_q4, int32_t learned_q4)
 {
-    const int32_t limit_q4 = filter->usual_q4 + (filter->usual_q4 >> 1);
-    if (limit_q4 > 0 && (magnitude(remains_q4) > limit_q4 || magnitude(learned_q4) > limit_q4)) {
+    const int32_t r_wave_q4 = filter->usual_q4;
+    if (r_wave_q4 > 0
+        && (magnitude(remains_q4) > r_wave_q4 + (r_wave_q4 >> 1) || magnitude(learned_q4) > 4 * r_wave_q4)) {
         filter->steep_left_n = filter->turn_n;
         return 1;
     }
@@ -225,19 +248,17 @@ static int32_t toward_zero(int32_t value, int32_t shift)
 
 /* After a long rail the amplifier recovers on a slope of its own.  Its start would be a corner as sharp as an R wave's,
  * so it is followed for a while and taken off too. */
-static void follow_drift(hbc_artefact *filter, int32_t remains_q4, int32_t in_window)
+static void follow_drift(hbc_artefact *filter, int32_t remains_q4, int32_t learned)
 {
     const int32_t shift = filter->leak_shift - 4;
-    if (in_window) { /* known slopes are better */
+    if (learned) { /* learned slopes are better */
         filter->drift_q4 = 0;
-        if (filter->at_edge_n < filter->rail_n) {
-            filter->drift_left_n = 0;
-        }
+        filter->drift_left_n = 0;
     }
     if (filter->at_edge_n == filter->long_rail_n) {
         filter->drift_left_n = filter->drift_max_n;
         filter->drift_q4 = 0;
-    } else if (in_window || filter->prev_lost || filter->at_edge_n >= filter->rail_n) {
+    } else if (learned || filter->prev_lost || filter->at_edge_n >= filter->rail_n) {
         return;
     } else if (filter->drift_left_n == 0) {
         filter->drift_q4 = toward_zero(filter->drift_q4, shift);
@@ -268,10 +289,10 @@ static void put(hbc_artefact *filter, int32_t sample_lsb, int32_t learned_q4, in
     } else if (filter->offset_q4 < -OFFSET_MAX_Q4) {
         filter->offset_q4 = -OFFSET_MAX_Q4;
     }
-    if (!held && filter->holding) { /* the hold ends here: at the input less the artefact, or where it was */
+    if (!held && filter->holding) { /* the hold ends here: half-way to the input less the artefact, or where it was */
         filter->holding = 0;
         if (filter->step_known) {
-            filter->out_q4 = in_q4 - filter->offset_q4;
+            filter->out_q4 += (in_q4 - filter->offset_q4 - filter->out_q4) >> 1;
         }
         filter->offset_q4 = in_q4 - filter->out_q4;
     } else if (!held) {
@@ -306,23 +327,22 @@ int32_t hbc_artefact_push(hbc_artefact *filter, int16_t sample_lsb, int32_t kind
         visits_n = filter->learned[filter->lag_n] & 15;
     }
     slope_q4 = (sample_lsb - filter->prev_lsb) * 16;
+    if (visits_n == 1) {
+        learned_q4 = agreed(learned_q4, slope_q4);
+    }
     remains_q4 = slope_q4 - learned_q4;
     off = kind != HBC_ARTEFACT_ECG && kind != HBC_ARTEFACT_PULSE;
     lost = off || at_edge(filter, sample_lsb);
-    if (!lost) {
-        filter->at_edge_n = 0;
-    } else if (filter->at_edge_n < filter->long_rail_n) {
-        filter->at_edge_n++;
-    }
+    count_edge(filter, lost);
     held = too_steep(filter, remains_q4, learned_q4) || filter->at_edge_n >= filter->rail_n || off
            || (visits_n == 0 && filter->since_n < filter->unknown_n)
            || (kind == HBC_ARTEFACT_PULSE
                && (visits_n < KNOWN_VISITS || magnitude(learned_q4) > filter->usual_q4 >> 1));
-    follow_drift(filter, remains_q4, in_window);
+    follow_drift(filter, remains_q4, in_window && visits_n > 0);
     if (in_window && !lost && !filter->prev_lost) {
         learn(filter, slope_q4);
     }
-    put(filter, sample_lsb, learned_q4, held, lost || visits_n < KNOWN_VISITS);
+    put(filter, sample_lsb, learned_q4, held, filter->at_edge_n != 0 || visits_n < KNOWN_VISITS);
     filter->prev_lsb = sample_lsb;
     filter->prev_lost = lost;
     filter->lag_n += in_window;

@@ -650,7 +650,7 @@ static void learn(hbc_rpeak *det)
  * every pulse, beats do not.  A beat in noise is not asked to be larger than it is. */
 static int32_t near_limit(const hbc_rpeak *det)
 {
-    const int32_t most = (weighted(det, det->signal_mid, det->signal_fine_mid) >> 4) * 10;
+    const int32_t most = (weighted(det, det->signal_mid, det->signal_fine_mid) >> 4) * 9;
     int32_t usual = 0, i;
     if (det->cand_near < 0) {
         return 0;

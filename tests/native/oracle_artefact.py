@@ -15,7 +15,7 @@ from oracle_signal import IntArray
 Flags = NDArray[np.bool_]
 ECG, PULSE = 0, 1
 ALWAYS_KNOWN = 15  # visits of a lag outside the 200 ms: there is no artefact there
-KNOWN_VISITS = 7
+KNOWN_VISITS = 5
 OFFSET_MAX_Q4 = 1 << 24
 
 
@@ -124,26 +124,30 @@ class Artefact:
         for start, following in pairwise([*pulses.bursts.tolist(), len(data.raw)]):
             span = slice(start, min(start + window, following))
             lags = slice(0, span.stop - start)
-            self.slope[span], self.visits[span] = mean[lags], visits[lags]
             lesson = 16 * (data.raw[span] - data.before[span])
+            self.slope[span] = np.where(visits[lags] == 1, agreed(mean[lags], lesson), mean[lags])
+            self.visits[span] = visits[lags]
             mean[lags] = np.where(taught[span], averaged(mean[lags], visits[lags], lesson), mean[lags])
             visits[lags] = np.minimum(visits[lags] + taught[span], ALWAYS_KNOWN)
 
 
+def agreed(one: IntArray, other: IntArray) -> IntArray:
+    """The smaller of two slopes, 0 when they differ in sign."""
+    return np.asarray(np.where((one < 0) == (other < 0), np.where(np.abs(other) < np.abs(one), other, one), 0))
+
+
 def averaged(mean: IntArray, visits: IntArray, lesson: IntArray) -> IntArray:
     """The first two visits keep what both agree on; then a mean, of 32 bursts in the end."""
-    agree = (mean < 0) == (lesson < 0)
-    smaller = np.where(np.abs(lesson) < np.abs(mean), lesson, mean)
     later = mean + ((lesson - mean) >> np.minimum(visits, 5))
-    return np.asarray(np.select([visits == 0, visits == 1], [lesson, np.where(agree, smaller, 0)], later))
+    return np.asarray(np.select([visits == 0, visits == 1], [lesson, agreed(mean, lesson)], later))
 
 
-def drift_of(remains: IntArray, run: IntArray, steady: Flags, in_window: Flags, spans: Spans) -> IntArray:
-    """Slope of the recovery from a long rail while awake: outside the windows, from each long rail to the next."""
+def drift_of(remains: IntArray, run: IntArray, steady: Flags, learned: Flags, spans: Spans) -> IntArray:
+    """Slope of the recovery from a long rail while awake: where none is learned, from each long rail to the next."""
     drift, shift = np.zeros(len(remains), np.int64), spans.leak_shift - 4
     on_long_rail = run >= spans.ms(50)
-    for inside, span in spells(in_window):
-        rails = [] if inside else [at for at in range(span.start - 1, span.stop) if on_long_rail[at]]
+    for inside, span in spells(learned):
+        rails = [] if inside else [at for at in range(max(span.start - 1, 0), span.stop) if on_long_rail[at]]
         for start, stop in pairwise([*rails, span.stop]):
             own = [at for at in range(max(start, span.start), stop) if steady[at]]
             followed = own[: spans.ms(200)]
@@ -172,7 +176,7 @@ class Awake:
             for i in range(span.start, span.stop):
                 offset = max(-OFFSET_MAX_Q4, min(OFFSET_MAX_Q4, offset + self.slope[i]))
                 if not held and released and i == span.start:
-                    out = self.in_q4[i] - offset if known else out
+                    out += (self.in_q4[i] - offset - out) >> 1 if known else 0
                     offset = self.in_q4[i] - out
                 elif not held:
                     offset += self.drift[i]
@@ -190,8 +194,7 @@ def cleaned(raw: IntArray, kinds: NDArray[np.uint8], rate_hz: int) -> Cleaned:
     artefact = Artefact(data, pulses, spans.window)
     usual = data.usual_slope(rate_hz)
     remains = 16 * (raw - data.before) - artefact.slope
-    limit = usual + (usual >> 1)
-    steep = (limit > 0) & (np.maximum(np.abs(remains), np.abs(artefact.slope)) > limit)
+    steep = (usual > 0) & ((np.abs(remains) > usual + (usual >> 1)) | (np.abs(artefact.slope) > 4 * usual))
     unsure = artefact.visits < KNOWN_VISITS
     blind = data.off | ((artefact.visits == 0) & (pulses.since < spans.ms(40)))
     blind |= (kinds == PULSE) & (unsure | (np.abs(artefact.slope) > usual >> 1))
@@ -201,9 +204,11 @@ def cleaned(raw: IntArray, kinds: NDArray[np.uint8], rate_hz: int) -> Cleaned:
         run = since(~np.concatenate([[False], lost]), len(raw))[1:]
         held = blind[span] | (run >= spans.ms(8)) | (since(steep[span], spans.ms(4) + 1) <= spans.ms(4))
         steady = ~data.lost_before[span] & (run < spans.ms(8))
-        drift = drift_of(remains[span], run, steady, pulses.lag[span] < spans.window, spans)
+        learned = (pulses.lag[span] < spans.window) & (artefact.visits[span] > 0)
+        drift = drift_of(remains[span], run, steady, learned, spans)
         lists = ((16 * raw)[span].tolist(), artefact.slope[span].tolist(), drift.tolist())
-        awake = Awake(*lists, held, (lost | unsure[span]).tolist())
+        after_edge = since(lost, spans.ms(8) + 1) <= spans.ms(8)
+        awake = Awake(*lists, held, (after_edge | unsure[span]).tolist())
         out_q4[span] = list(awake.output_q4(int(out_q4[data.last_before[span.start]]), spans.leak_shift))
         all_held[span] = held
     last = np.append(data.last_before[1:], np.flatnonzero(data.awake | data.resting)[-1])

@@ -129,7 +129,7 @@ def in_trains(rate_hz: int, rng: np.random.Generator) -> Marked:
         recharging = cases.pulse_mask(pulses_s, len(ecg), rate_hz, -0.005, 0.06) != 0
         ecg[recharging] += rng.normal(0, rng.choice([0, 30, 300]), int(recharging.sum()))
         mask |= cases.pulse_mask(pulses_s, len(ecg), rate_hz)
-    size = np.interp(np.arange(len(ecg)), np.linspace(0, len(ecg), 6), [5, 20, 100, 5, 200, 5])
+    size = np.interp(np.arange(len(ecg)), np.linspace(0, len(ecg), 6), [5, 20, 100, 5, 400, 5])
     return cases.to_int16(ecg + size * sway(len(ecg), rate_hz, rng)), mask
 
 

@@ -59,7 +59,7 @@ class Nearby:
 
     def limit(self, step: int, beat: int) -> int:
         """What a candidate of that step must exceed, ``beat`` being the energy of a beat."""
-        place, most = int(self.place[step]), 10 * (beat >> 4)
+        place, most = int(self.place[step]), 9 * (beat >> 4)
         if place == FAR:
             return 0
         usual = max(self.usual[max(0, place - 1) : place + 2])

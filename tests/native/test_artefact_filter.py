@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rpeak_cases as cases
 from artefact_lib import ECG, FIRST_PULSE_S, OFF, PULSE, R_LSB, run_filter, stimulated
 from hbc_native._rpeak import ffi, lib
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ def test_a_learned_tail_is_gone_and_the_heart_is_not(rate_hz: int, height_r: flo
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ[1:])  # at 100 Hz a blank is one sample
-def test_a_wave_that_rises_under_a_pulse_keeps_its_height(rate_hz: int) -> None:
+def test_a_wave_that_rises_under_a_pulse_keeps_half_its_height(rate_hz: int) -> None:
     case = stimulated(rate_hz, height_r=-1.0, tail_s=0.005)  # on a peak of the same sign it would look like a rail
     done = run_filter(case.samples, case.kinds, rate_hz)
     rises = []
@@ -75,8 +76,36 @@ def test_a_wave_that_rises_under_a_pulse_keeps_its_height(rate_hz: int) -> None:
             )
     rise = np.array(rises)
     assert len(rise) >= 1
-    assert np.all(np.abs(rise[:, 0] - rise[:, 1]) < 0.25 * R_LSB)
+    assert np.all(rise[:, 0] > 0.5 * rise[:, 1])
+    assert np.all(rise[:, 0] < 1.1 * rise[:, 1])
     assert np.all(rise[:, 1] > 0.3 * R_LSB)
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+def test_a_wave_after_the_first_pulse_is_not_taken_for_its_artefact(rate_hz: int) -> None:
+    """At the second pulse it would be taken off where it is not: a wave upside down."""
+    at_s = np.arange(4 * rate_hz) / rate_hz
+    heights_lsb = ((0.5, 1.5 * R_LSB), (1.0, -1.5 * R_LSB), (2.12, R_LSB))  # the first two make the range of the input
+    samples = sum(height_lsb * np.exp(-0.5 * ((at_s - top_s) / 0.015) ** 2) for top_s, height_lsb in heights_lsb)
+    kinds = np.zeros(len(at_s), np.uint8)
+    for pulse_s in (2.0, 2.25, 2.5):
+        kinds[(at_s >= pulse_s) & (at_s < pulse_s + 0.012)] = PULSE
+    done = run_filter(cases.to_int16(samples), kinds, rate_hz)
+    under, after = (done.out_lsb[(at_s >= start_s) & (at_s < start_s + 0.2)] for start_s in (2.02, 2.27))
+    assert np.ptp(under) > 0.8 * R_LSB
+    assert np.ptp(after) < 0.1 * R_LSB
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+def test_the_way_off_a_rail_is_no_known_step(rate_hz: int) -> None:
+    """Off it for 4 ms, then steep: held again, but the artefact has no part in that."""
+    case = stimulated(rate_hz, height_r=0.5, tail_s=0.01)
+    samples = case.samples.copy()
+    start, stop = int(6.05 * rate_hz), int(6.35 * rate_hz)
+    samples[start:stop] = -2000
+    samples[stop : stop + int(0.004 * rate_hz)] = -1800
+    done = run_filter(samples, case.kinds, rate_hz)
+    assert np.max(np.abs(np.diff(done.out_lsb[start - 2 : stop + int(0.02 * rate_hz)]))) < 0.5 * R_LSB
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
