@@ -15,6 +15,7 @@ import termios
 import threading
 import time
 import tty
+from pathlib import Path
 from typing import IO
 
 _RECORD = struct.Struct("<QH")
@@ -41,20 +42,37 @@ class Bridge:
         self._from_box, self._to_box = from_box, to_box
         self._paced, self._buffer_n = paced, buffer_n
         self._pty_n = min(PTY_N, buffer_n)
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        os.set_blocking(self._master, False)
-        self.port = os.ttyname(self._slave)
+        self._link: Path | None = None
+        self._open_pty()
         self.finished = threading.Event()
         self.carried_bytes_n = self.dropped_bytes_n = 0
         self.virtual_s = 0.0
         self._waiting = bytearray()
         self._plugged = True
-        self._lock = threading.Lock()
+        self._closed = False
+        self._lock = threading.RLock()
         self._threads = [
             threading.Thread(target=self._carry_out, name="bridge-out", daemon=True),
             threading.Thread(target=self._carry_in, name="bridge-in", daemon=True),
         ]
+
+    def _open_pty(self) -> None:
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.port = os.ttyname(self._slave)
+
+    def publish(self, link: Path) -> None:
+        """Keep this path a link to the port while the cable is plugged in, as ``/dev/serial/by-id`` has one."""
+        with self._lock:
+            self._link = link
+            if self._plugged:
+                self._show_link()
+
+    def _show_link(self) -> None:
+        if self._link is not None:
+            self._link.unlink(missing_ok=True)
+            self._link.symlink_to(self.port)
 
     def start(self) -> None:
         """Begin to carry."""
@@ -66,11 +84,22 @@ class Bridge:
         with self._lock:
             if self._plugged:
                 self._plugged = False
+                if self._link is not None:
+                    self._link.unlink(missing_ok=True)
                 os.close(self._slave)
                 os.close(self._master)
 
+    def plug(self) -> None:
+        """Put the cable back: a new terminal, most likely under another name, without the bytes of meanwhile."""
+        with self._lock:
+            if not self._plugged and not self._closed:
+                self._open_pty()
+                self._plugged = True
+                self._show_link()
+
     def close(self) -> None:
-        """Unplug and wait for the threads; the interpreter must have been stopped before."""
+        """Unplug for good and wait for the threads; the interpreter must have been stopped before."""
+        self._closed = True
         self.unplug()
         for thread in self._threads:
             thread.join(timeout=5.0)
@@ -132,7 +161,10 @@ class Bridge:
             return not self._waiting and self._unread_n() == 0
 
     def _carry_in(self) -> None:
-        while self._plugged:
+        while not self._closed:
+            if not self._plugged:
+                time.sleep(0.01)
+                continue
             try:
                 ready, _, _ = select.select([self._master], [], [], 0.1)
                 with self._lock:  # once unplugged, the number may already belong to another file
@@ -141,6 +173,6 @@ class Bridge:
                     self._to_box.write(data)
                     self._to_box.flush()
             except (OSError, ValueError):
-                if not self._plugged or self._to_box.closed:
+                if self._to_box.closed:
                     return
                 time.sleep(0.01)
