@@ -1,0 +1,94 @@
+"""What answers at a port is told apart: our app, another version of it, a prompt, an empty chip, something else."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import serial
+from hbc_host import requests
+from hbc_host.box import reach
+from hbc_host.box.info import ask_box
+from hbc_host.errors import TransportError, VersionMismatchError
+from hbc_host.protocol import frame
+from hbc_wire import messages
+from support import PtyBox, box_frames, hello_values, pty_box, stream_of
+
+
+@contextmanager
+def talking(data: bytes) -> Iterator[PtyBox]:
+    """A port from which these bytes come again and again, whoever opens it."""
+    with pty_box() as box:
+        over = threading.Event()
+
+        def talk() -> None:
+            while not over.wait(0.05):
+                if box.drained():
+                    box.send(data)
+
+        thread = threading.Thread(target=talk, daemon=True)
+        thread.start()
+        try:
+            yield box
+        finally:
+            over.set()
+            thread.join()
+
+
+def test_our_app_is_known_by_its_hello() -> None:
+    with talking(frame(messages.Hello, 1, *hello_values(unique_id="beef"))) as box:
+        found = reach.look(box.path)
+    assert (found.kind, found.hello.unique_id) == (reach.APP, "beef")
+
+
+def test_an_app_of_another_wire_version_is_refused_by_info_but_known_to_flash() -> None:
+    with talking(frame(messages.Hello, 1, *hello_values(wire_version=2))) as box:
+        assert reach.look(box.path).kind == reach.OTHER_APP
+        with pytest.raises(VersionMismatchError, match="flash the box again"):
+            ask_box(box.path)
+
+
+def test_an_empty_chip_is_known_by_the_words_of_its_rom() -> None:
+    with talking(b"rst:0x10 (RTCWDT_RTC_RESET),boot:0x13\r\ninvalid header: 0xffffffff\r\n") as box:
+        assert reach.look(box.path).kind == reach.EMPTY
+
+
+def test_silence_and_something_else_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "LISTEN_S", 0.1)
+    monkeypatch.setattr(reach, "PROMPT_S", 0.1)
+    with pty_box() as box:
+        assert reach.look(box.path).kind == reach.SILENT
+    with talking(b"$GPGGA,123519,4807.038,N\r\n") as box:
+        assert reach.look(box.path).kind == reach.TALKS
+
+
+def test_a_busy_port_says_so() -> None:
+    with (
+        pty_box() as box,
+        serial.Serial(box.path, exclusive=True),
+        pytest.raises(TransportError, match="is busy; close the other program"),
+    ):
+        reach.look(box.path)
+
+
+def test_info_counts_what_is_lost_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "ANSWER_TIMEOUT_S", 0.05)  # nobody will answer here
+    sent = box_frames(30.0)
+    with pty_box() as box:
+
+        def talk() -> None:
+            box.send(stream_of(sent[:10]))
+            while not box.drained():  # opening a port throws away what came before
+                time.sleep(0.01)
+            box.send(stream_of(sent[10:40] + sent[43:90]))
+
+        thread = threading.Thread(target=talk, daemon=True)
+        thread.start()
+        info = ask_box(box.path, listen_s=0.5)
+        thread.join()
+    assert info.frames_lost_n == 3
+    assert (info.settings, info.clock, info.rtt_ms) == (None, None, None)
+    assert info.status is not None
