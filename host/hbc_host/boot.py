@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,9 @@ from hbc_host.loss import IntArray, Span
 from hbc_host.protocol import Frames
 from hbc_host.session_model import EDGE_TICKS_PER_US
 
+NEAR_US = 1_000_000
+BLOCK_LATE_US = 110_000  # a block lasts 50 ms and is sent within 60 ms of its end, unless edges flood the line
+
 
 def report_stamps(frames: Frames) -> IntArray:
     """Device time of each report, at most a second before it was sent; -1 for other frames.
@@ -23,6 +27,7 @@ def report_stamps(frames: Frames) -> IntArray:
     for message, name in (
         (messages.Status, "status_us"),
         (messages.Lost, "lost_us"),
+        (messages.Health, "health_us"),
         (messages.ClockPong, "sent_us"),
     ):
         places, rows = frames.rows(message)
@@ -55,16 +60,22 @@ class Holes:
 
 
 class Boot:
-    """Arrays of one boot of the box."""
+    """Arrays of one boot of the box.
 
-    def __init__(self, payloads: list[bytes], hello: Any) -> None:
+    ``resumed`` holds the places of the payloads that came first after the connection had been away; ``link_spans`` is
+    the device time of each such absence, in the same order.
+    """
+
+    def __init__(self, payloads: list[bytes], hello: Any, resumed: Collection[int] = ()) -> None:
         self.hello = hello
         self.frames = Frames(payloads)
-        self.lost_before, self.counter = loss.lost_before(self.frames.seqs())
+        self.lost_before, self.counter = loss.lost_before(self.frames.seqs(), resumed)
         self._take_events()
         self._take_ecg()
         self._take_reports()
-        self.lost_spans = loss.lost_frame_spans(self.lost_before, *stamps(self.frames, hello.rate_hz))
+        first_us, last_us = stamps(self.frames, hello.rate_hz)
+        self.lost_spans = loss.lost_frame_spans(self.lost_before, first_us, last_us)
+        self.link_spans = loss.spans_at(sorted(resumed), first_us, last_us)
 
     def _take_events(self) -> None:
         _, peaks = self.frames.rows(messages.RPeak)
@@ -117,19 +128,28 @@ class Boot:
         edges_us = self.edges_tick // EDGE_TICKS_PER_US
         beats_lost_n, beat_spans = self._event_loss(self.beat_n, self.beats_us, "peaks_n")
         edges_lost_n, edge_spans = self._event_loss(self.edge_n, edges_us, "edges_n")
-        # An edge is sent at once, so a lost frame nearby tells better where it was than its far neighbours do.
-        edge_spans = [span for span in edge_spans if not loss.touches_any(span, self.lost_spans)]
+        edge_spans = [near for span in edge_spans for near in self._where_edges_were(span)]
         edges_unnumbered_n, unnumbered_spans = self._unnumbered("edges_n")
         beats_unnumbered_n, more_spans = self._unnumbered("peaks_n")
         samples_lost_n, sample_spans = loss.missing_spans(self.ecg_idx, self.ecg_us)
         spans = self.lost_spans + beat_spans + edge_spans + unnumbered_spans + more_spans + sample_spans
-        spans += self._missed_spans()
+        spans += self._missed_spans() + self.link_spans
         return Holes(
             beats_lost_n=beats_lost_n + beats_unnumbered_n,
             edges_lost_n=edges_lost_n + edges_unnumbered_n,
             samples_lost_n=samples_lost_n + int(np.count_nonzero(self.ecg_missed)),
             gaps_us=tuple(loss.merge_spans(spans)),
         )
+
+    def _where_edges_were(self, span: Span) -> list[Span]:
+        """Between its neighbours; when these are far: an edge is sent at once, so near the lost frames between them.
+
+        The frame after a lost one may be a block that began before the edge and ended shortly before it.
+        """
+        if span[1] - span[0] <= NEAR_US:
+            return [span]
+        late = [(start, end + BLOCK_LATE_US) for start, end in self.lost_spans]
+        return [lost for lost in late if loss.touches_any(span, [lost])] or [span]
 
     def _event_loss(self, number: IntArray, time_us: IntArray, total: str) -> tuple[int, list[Span]]:
         """Missing events of one kind, and where they were; ``total`` names their count in Status."""

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from hbc_host import __version__, cli_analyze, cli_box, cli_detect, cli_protocol, cli_rig, cli_session
+from hbc_host import (
+    __version__,
+    cli_analyze,
+    cli_box,
+    cli_boxes,
+    cli_detect,
+    cli_hil,
+    cli_patient,
+    cli_protocol,
+    cli_rig,
+    cli_session,
+)
 from hbc_host.cli_common import HbcGroup
 
 app = typer.Typer(
@@ -61,7 +72,10 @@ for command in (
 
 
 app.add_typer(cli_protocol.app)
+app.add_typer(cli_patient.app)
 app.add_typer(cli_session.app)
+app.add_typer(cli_boxes.app)
+app.add_typer(cli_hil.app)
 
 
 def main() -> None:

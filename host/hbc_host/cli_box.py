@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hbc_host.cli_common import EXIT_INTERRUPTED, JsonOption, Output, progress
-from hbc_host.cli_live import Live, live_status, terminate_as_interrupt
+from hbc_host.cli_labels import meta_from
+from hbc_host.cli_live import (
+    Live,
+    live_status,
+    offer_to_continue,
+    show_recording,
+    tell,
+    terminate_as_interrupt,
+    watching,
+)
 from hbc_host.errors import HbcError, InputError, SessionError, TransportError
 
 if TYPE_CHECKING:
-    from hbc_host.record import RecordSummary
-    from hbc_host.session import Session, SessionMeta
+    from hbc_host.session import Session
 
 STALE_S = 0.25  # bytes that computer and USB chip held before this recording began
 
@@ -35,20 +43,40 @@ def record(
         float | None,
         typer.Option(metavar="N", min=0.1, help="Stop after N seconds; else Ctrl-C stops.", show_default=False),
     ] = None,
+    give_up_s: Annotated[
+        float,
+        typer.Option("--give-up-s", metavar="N", min=0.0, help="Wait so long for a lost box to come back; 0 is not."),
+    ] = 600.0,
+    go_on: Annotated[
+        bool, typer.Option("--continue", help="Add to a recording that a crash or a lost cable ended.")
+    ] = False,
+    alarms: Annotated[
+        str, typer.Option(metavar="X=N,...", help="below=, fall= (bpm), fall-pct=, pause= (s), 0 for none; or off.")
+    ] = "fall=15,fall-pct=20,pause=3",
     json_target: JsonOption = None,
 ) -> None:
     """Record from the box until Ctrl-C, or for a number of seconds. Nothing already recorded is ever overwritten.
 
-    Sit the person down, wait for 180 s of rest before the first train, and leave 60 s of rest between sites.
+    Sit the person down, wait for 180 s of rest before the first train, and leave 60 s of rest between sites. When the
+    cable comes loose, put it back, in the same socket or another: the recording goes on.
 
     Example: hbc record --port /dev/ttyUSB0 --out P-014 --sites 5CM-L,BF3-L
     """
     out = Output(json_target)
+    from hbc_host.alarms import parse_criteria
+    from hbc_host.folder import room_warning
+    from hbc_host.ports import PortFinder
+    from hbc_host.reconnect import BoxFinder
     from hbc_host.record import record as run
     from hbc_host.transport import SerialTransport
 
-    meta = _meta(out_dir, protocol, sites, intensities, port)
-    with terminate_as_interrupt(), live_status(f"waiting for the box on {port}") as status:
+    meta = meta_from(out_dir, protocol, sites, intensities, port)
+    criteria = parse_criteria(alarms)
+    offer_to_continue(out_dir, go_on)
+    if warning := room_warning(out_dir, seconds):
+        tell(warning)
+    finder = BoxFinder(PortFinder(port).transports, give_up_s=give_up_s)
+    with terminate_as_interrupt(), watching(criteria) as watch, live_status(f"waiting for the box on {port}") as status:
         live = Live(status)
         summary = run(
             SerialTransport(port, discard_s=STALE_S),
@@ -56,11 +84,17 @@ def record(
             meta=meta,
             stop=live.stop_after(seconds),
             on_message=live.take,
+            on_event=tell,
             ping=True,
+            fetch=True,
+            tap=watch.tap if watch else None,
+            notes=watch.notes if watch else None,
+            reconnect=finder if give_up_s > 0 else None,
+            resume=go_on,
         )
-    _show_recording(out, summary)
-    if summary.ended == "port_lost":
-        raise TransportError(summary.reason)
+    show_recording(out, summary)
+    if summary.ended in ("port_lost", "disk"):
+        raise (TransportError if summary.ended == "port_lost" else SessionError)(summary.reason)
     if summary.ended == "interrupted" and seconds is not None:
         raise typer.Exit(EXIT_INTERRUPTED)
 
@@ -81,6 +115,7 @@ def replay(
     Example: hbc replay P-014 --verify
     """
     out = Output(json_target)
+    from hbc_host.clocksync import clock_words
     from hbc_host.session import load_session
 
     if speed is not None and not (math.isfinite(speed) and speed > 0):
@@ -97,6 +132,8 @@ def replay(
     if document["beats_differ_n"] is not None:
         again_n = document["beats_differ_n"]
         out.say(f"beats detected again from its samples: {'all the same' if not again_n else f'{again_n} DIFFER'}")
+    if live.pings:
+        out.say(clock_words(live.pings))
     if document["damage"]:
         out.say(f"the recording is damaged: {', '.join(document['damage'])}; the replay repeats this damage")
     for note in live.notes:
@@ -148,65 +185,6 @@ def _play(live: Session, speed: float | None) -> Session:
                 done(frames_n / max(live.frames_n, 1))
 
         return replay_session(live.path, speed=speed, on_message=count)
-
-
-def _meta(out_dir: Path, protocol: str, sites: str, intensities: str, port: str) -> SessionMeta:
-    from datetime import datetime
-
-    from hbc_host import __version__
-    from hbc_host.session import SessionMeta
-    from hbc_host.trains import parse_protocol
-
-    parse_protocol(protocol)  # refuse nonsense before anybody is stimulated
-    steps, names = _steps(intensities), _names(sites)
-    return SessionMeta(
-        created=datetime.now().astimezone(),
-        title=out_dir.resolve().name,
-        protocol=protocol,
-        sites=names,
-        intensities_pct=steps or None,
-        host_version=__version__,
-        port=port,
-    )
-
-
-def _steps(text: str) -> tuple[float, ...]:
-    """Intensities in percent of the maximum stimulator output (%MSO); empty when none were given."""
-    try:
-        steps = tuple(float(step) for step in text.split(",")) if text else ()
-    except ValueError:
-        raise InputError(f"--intensities {text!r} are not numbers; write 22,24,26") from None
-    for step in steps:
-        if not 0.0 < step <= 100.0:
-            raise InputError(
-                f"--intensities: {step:g} %MSO (percent of stimulator output) is not above 0 and up to 100"
-            )
-    return steps
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(",")) if text else ()
-    if not all(names):
-        raise InputError(f"--sites {text!r} holds an empty name; write 5CM-L,BF3-L")
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"--sites {text!r} holds {name} {names.count(name)} times; give each run its own name")
-    return names
-
-
-def _show_recording(out: Output, summary: RecordSummary) -> None:
-    out.say(
-        f"{summary.duration_s:.1f} s recorded: {summary.beats_n} beats, {summary.edges_n} trigger edges, "
-        f"{summary.frames_n} frames ({summary.frames_lost_n} lost, {summary.frames_bad_n} damaged)"
-    )
-    out.say(f"session: {summary.path}")
-    if summary.edges_n:
-        out.say(f"next: hbc report {summary.path}")
-    else:
-        out.say("no trigger edges: nothing to analyse yet; check the trigger cable if trains were given")
-    counts = ("bytes_n", "frames_n", "frames_lost_n", "frames_bad_n", "beats_n", "edges_n")
-    names = ("ended", "reason", "duration_s", *counts)
-    out.json({"session": str(summary.path), **{name: getattr(summary, name) for name in names}})
 
 
 def doctor(json_target: JsonOption = None) -> None:

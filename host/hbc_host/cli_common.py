@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EXIT_INTERRUPTED = 130
 EXIT_USER_ERROR = 2
 EXIT_BUG = 70  # EX_SOFTWARE: our fault, not the user's
-RECORDING_NAMES = ("wire.hbclog", "session.json")
+RECORDING_NAMES = ("wire.hbclog", "session.json", "manifest.json")
 WFDB_SUFFIXES = (".hea", ".dat", ".atr")
 
 JsonOption = Annotated[

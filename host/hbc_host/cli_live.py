@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from hbc_host.errors import SessionError
 
 if TYPE_CHECKING:
     from rich.status import Status
+
+    from hbc_host.alarm_watch import AlarmWatch
+    from hbc_host.alarms import Alarm, AlarmCriteria
+    from hbc_host.cli_common import Output
+    from hbc_host.record import RecordSummary
 
 STATUS_PERIOD_S = 0.5
 
@@ -56,6 +65,38 @@ class Live:
         )
 
 
+def tell(text: str) -> None:
+    """A line for the operator, at once, beside the live line."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def watching(criteria: AlarmCriteria | None) -> Iterator[AlarmWatch | None]:
+    """The alarms, on their own path; None without criteria."""
+    if criteria is None:
+        yield None
+        return
+    from hbc_host.alarm_watch import AlarmWatch
+
+    with AlarmWatch(criteria, _sound) as watch:
+        yield watch
+
+
+def _sound(alarm: Alarm) -> None:
+    bell = "\a" if alarm.began and sys.stderr.isatty() else ""
+    tell(f"{bell}{'ALARM' if alarm.began else 'alarm'} {time.strftime('%H:%M:%S')} {alarm.text}")
+
+
+def offer_to_continue(folder: Path, go_on: bool) -> None:
+    """Raise SessionError, with the way to go on, when a recording in this folder was interrupted."""
+    from hbc_host.manifest import may_continue
+
+    if not go_on and may_continue(folder):
+        raise SessionError(
+            f"{folder} holds a recording that was interrupted; go on with it by --continue, or choose another folder"
+        )
+
+
 @contextmanager
 def live_status(text: str) -> Iterator[Status | None]:
     from rich.console import Console
@@ -80,3 +121,21 @@ def terminate_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def show_recording(out: Output, summary: RecordSummary) -> None:
+    """How a recording went, for people and as JSON."""
+    out.say(
+        f"{summary.duration_s:.1f} s recorded: {summary.beats_n} beats, {summary.edges_n} trigger edges, "
+        f"{summary.frames_n} frames ({summary.frames_lost_n} lost, {summary.frames_bad_n} damaged)"
+    )
+    if summary.reconnects_n or summary.boots_n > 1:
+        out.say(f"connection lost and found {summary.reconnects_n} times, box restarted {summary.boots_n - 1} times")
+    out.say(f"session: {summary.path}")
+    if summary.edges_n:
+        out.say(f"next: hbc report {summary.path}")
+    else:
+        out.say("no trigger edges: nothing to analyse yet; check the trigger cable if trains were given")
+    counts = ("bytes_n", "frames_n", "frames_lost_n", "frames_bad_n", "beats_n", "edges_n", "events_lost_n")
+    names = ("ended", "reason", "duration_s", *counts, "boots_n", "reconnects_n", "waiting_max_n")
+    out.json({"session": str(summary.path), **{name: getattr(summary, name) for name in names}})

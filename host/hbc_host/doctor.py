@@ -97,7 +97,8 @@ def check_ports(ports: list[str]) -> Check:
 def check_permission(port: str) -> Check:
     """May this user read and write the port?"""
     if os.access(port, os.R_OK | os.W_OK):
-        return Check(port, OK, "may be read and written")
+        step = f"hbc box info --port {port} tells what answers there; a new board: hbc box flash"
+        return Check(port, OK, "may be read and written", step)
     groups = group_names()
     if "dialout" in groups:
         step = f"you are in the group dialout already: unplug and plug in again, then look at `ls -l {port}`"

@@ -48,6 +48,11 @@ class Link:
         Host seconds; stamps arrivals and paces pings. Tests and demos inject the rig's clock.
     ping : bool
         Send a ClockPing every 0.97 s, so that device time can be related to host time.
+
+    Attributes
+    ----------
+    tap : callable or None
+        Gets each chunk from the box in the reader thread, before anybody who may wait for a disk; must return at once.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class Link:
         self._transport = transport
         self._clock = clock
         self._ping = ping
+        self.tap: Callable[[Chunk], None] | None = None
         self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         self._requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._closing = threading.Event()
@@ -76,7 +82,8 @@ class Link:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.set()
-        self._thread.join(timeout=5.0)
+        if self._thread.ident is not None:  # the port could be opened
+            self._thread.join(timeout=5.0)
         self._transport.close()
 
     def receive(self) -> Arrival:
@@ -101,6 +108,11 @@ class Link:
     def send(self, message: Any, *values: Any) -> None:
         """Queue one request to the box, such as ``link.send(messages.Setting, token, "blank_ms", 8)``."""
         self._requests.put(frame(message, self._next_seq(), *values))
+
+    @property
+    def waiting_n(self) -> int:
+        """Reads that nobody has taken from the queue yet; a slow disk shows here."""
+        return self._arrivals.qsize()
 
     def wait_hello(self, timeout_s: float = HELLO_TIMEOUT_S) -> list[Chunk]:
         """Wait until the box has said who it is (then in ``hello``); returns all chunks of that time.
@@ -140,6 +152,9 @@ class Link:
                 data = self._transport.read()
                 self.reads_n += 1
                 chunk = Chunk(FROM_BOX, self._clock(), data) if data else None
+                tap = self.tap
+                if chunk is not None and tap is not None:
+                    tap(chunk)
                 self._arrivals.put(Arrival(self.reads_n, chunk))
         except TransportError as error:
             self._arrivals.put(Arrival(self.reads_n, error=error))
@@ -172,12 +187,12 @@ def _why_no_hello(timeout_s: float, bytes_n: int, decoder: StreamDecoder) -> str
     if bytes_n == 0:
         return (
             f"no box answered within {timeout_s:g} s: the port is silent; check power and cable, "
-            f"press the reset button of the box, or choose another port"
+            f"press the reset button of the box, or choose another port; a new board needs `hbc box flash`"
         )
     if decoder.frames_n == 0:
         return (
             f"{bytes_n} bytes and {decoder.bad_n} bad frames in {timeout_s:g} s, not one good frame: wrong baud rate "
-            f"or another device on this port; the box speaks 115200 baud"
+            f"or another device on this port; the box speaks 115200 baud; `hbc box recover` looks closer"
         )
     return (
         f"{decoder.frames_n} good and {decoder.bad_n} bad frames in {timeout_s:g} s ({bytes_n} bytes), but no Hello; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,21 @@ Span = tuple[int, int]
 RESTART_US = 5_000_000  # a repeated chunk sets device time back by less than this; only a reboot by more
 
 
-def lost_before(seqs: Sequence[int]) -> tuple[IntArray, SequenceCounter]:
-    """Number of frames missing just before each frame, and the counter that found them."""
+def lost_before(seqs: Sequence[int], resumed: Collection[int] = ()) -> tuple[IntArray, SequenceCounter]:
+    """Number of frames missing just before each frame, and the counter that found them.
+
+    ``resumed`` holds the places of the frames that came first after the connection had been away.
+    """
     counter = SequenceCounter()
-    return np.array([counter.push(seq) for seq in seqs], np.int64), counter
+    lost_n = np.zeros(len(seqs), np.int64)
+    number = np.asarray(seqs, np.int64)
+    if np.all((number[1:] - number[:-1]) & 0xFFFF == 1):  # nothing missing, as usual
+        return lost_n, counter
+    for place, seq in enumerate(seqs):
+        if place in resumed:
+            counter.resume()
+        lost_n[place] = counter.push(seq)
+    return lost_n, counter
 
 
 def boot_starts(stamps_us: IntArray, hello_places: IntArray, boot_n: IntArray) -> IntArray:
@@ -106,10 +117,17 @@ def lost_frame_spans(lost_n: IntArray, stamps_us: IntArray, ends_us: IntArray) -
     return spans
 
 
+def spans_at(places: Iterable[int], stamps_us: IntArray, ends_us: IntArray) -> list[Span]:
+    """Device time from the last instant known before each of these places to the first one known from there on."""
+    there = np.zeros(len(stamps_us), np.int64)
+    there[list(places)] = 1
+    return lost_frame_spans(there, stamps_us, ends_us)
+
+
 def merge_spans(spans: Iterable[Span]) -> list[Span]:
-    """Overlapping or touching spans joined, in order."""
+    """Overlapping or touching spans joined, in order; one whose ends are swapped, as by nonsense times, is turned."""
     merged: list[Span] = []
-    for start, end in sorted(spans):
+    for start, end in sorted((min(span), max(span)) for span in spans):
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(merged[-1][1], end))
         else:

@@ -17,7 +17,7 @@ from hbc_wire.framing import Deframer, FrameError, encode
 
 from hbc_host.errors import VersionMismatchError
 
-_DTYPES = {"B": "u1", "H": "<u2", "h": "<i2", "I": "<u4", "i": "<i4", "Q": "<u8"}
+_DTYPES = {"B": "u1", "b": "i1", "H": "<u2", "h": "<i2", "I": "<u4", "i": "<i4", "Q": "<u8"}
 _HALF = 0x8000
 BEHIND_MAX_N = 256  # more frames than a repeated chunk holds; after these a jump back is taken for a jump ahead
 
@@ -139,6 +139,7 @@ class SequenceCounter:
     def __init__(self) -> None:
         self._expected: int | None = None
         self._behind_n = 0
+        self._resumed = False
         self.lost_n = 0
         self.repeated_n = 0
 
@@ -147,7 +148,9 @@ class SequenceCounter:
         if self._expected is None:
             self._expected = seq
         lost_n = (seq - self._expected) & 0xFFFF
-        if lost_n >= _HALF and self._behind_n < BEHIND_MAX_N:  # older than the newest seen: a repeated chunk
+        resumed, self._resumed = self._resumed, False
+        # Older than the newest seen: a repeated chunk.
+        if lost_n >= _HALF and not resumed and self._behind_n < BEHIND_MAX_N:
             self._behind_n += 1
             self.repeated_n += 1
             return 0
@@ -155,6 +158,10 @@ class SequenceCounter:
         self._expected = (seq + 1) & 0xFFFF
         self.lost_n += lost_n
         return lost_n
+
+    def resume(self) -> None:
+        """The connection was away: the next number is ahead, however far (known modulo 65536 only)."""
+        self._resumed = True
 
     def restart(self) -> None:
         """Forget the last number: the box began to count anew."""

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from zlib import crc32
 
 from hbc_host.errors import SessionError
@@ -30,14 +31,14 @@ CHUNK_MAGIC = b"\xc5hb\xa9"
 CHUNK_MAX_N = 1 << 16
 FROM_BOX = 0
 TO_BOX = 1
+HOST_NOTE = 2  # JSON of the host itself (hbc_host/parts.py); a reader that does not know it goes past it
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Bytes that were read or written at once.
+class Chunk(NamedTuple):
+    """Bytes that were read or written at once, or a note of the host.
 
-    ``kind`` is FROM_BOX or TO_BOX; ``host_s`` the host's monotonic time just after reading or just before writing,
-    NaN where damage left it unknown.
+    ``kind`` is FROM_BOX, TO_BOX or HOST_NOTE; ``host_s`` the host's monotonic time just after reading or just before
+    writing, NaN where damage left it unknown.
     """
 
     kind: int
@@ -201,8 +202,8 @@ def _whole_chunks(data: bytes, at: int) -> Iterator[tuple[int, Chunk]]:
 
 
 def _salvage(data: bytes, start: int, end: int) -> list[Chunk]:
-    """The bytes of a damaged stretch, unless it went to the box; frames have checksums of their own."""
-    if data[start + 4 : start + 5] == bytes([TO_BOX]):
+    """The bytes of a damaged stretch, unless it did not come from the box; frames have checksums of their own."""
+    if data[start + 4 : start + 5] in (bytes([TO_BOX]), bytes([HOST_NOTE])):
         return []
     body = data[start + CHUNK_HEADER.size : end]
     return [Chunk(FROM_BOX, math.nan, body)] if body else []

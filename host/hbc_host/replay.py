@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import tempfile
 import time
@@ -10,12 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hbc_host.errors import TransportError
+from hbc_host.errors import TransportError, VersionMismatchError
+from hbc_host.link import Link
+from hbc_host.parts import LOST, PART, note_of, read_parts
+from hbc_host.reconnect import Found, OpenLink, Tell
 from hbc_host.record import record
-from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, read_log
+from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
 from hbc_host.session import load_session, read_meta, session_hash
 from hbc_host.session_model import Session
 from hbc_host.transport import READ_WAIT_S
+
+log = logging.getLogger(__name__)
 
 
 class ReplayTransport:
@@ -66,15 +72,22 @@ class ReplayTransport:
         return self._host_s
 
     def open(self) -> None:
-        """Read the log; raises SessionError when there is none."""
-        self._chunks = [chunk for chunk in read_log(self._folder / LOG_NAME).chunks if chunk.kind == FROM_BOX]
-        self._next_n = 0
+        """Read the log; raises SessionError when there is none. After a lost connection: go on behind it."""
+        if not self._chunks:
+            self._chunks = [chunk for chunk in read_parts(self._folder).chunks if chunk.kind != TO_BOX]
         self._start_s = self._clock()
-        known = [chunk.host_s for chunk in self._chunks if math.isfinite(chunk.host_s)]
-        self._start_host_s = self._host_s = known[0] if known else 0.0
+        known = (chunk.host_s for chunk in self._chunks[self._next_n :] if math.isfinite(chunk.host_s))
+        self._start_host_s = self._host_s = next(known, self._host_s)
 
     def read(self) -> bytes:
-        """The next chunk, or ``b""`` when it is not due yet or all is read."""
+        """The next chunk, or ``b""`` when it is not due yet or all is read.
+
+        Raises TransportError where the connection was lost when it was recorded.
+        """
+        while not self.at_end and (fields := note_of(self._chunks[self._next_n])):
+            self._next_n += 1
+            if fields.get("event") in (LOST, PART) and not self.at_end:
+                raise TransportError(str(fields.get("reason", "the recording was interrupted")))
         if self.at_end:
             self._sleep(READ_WAIT_S / 10)
             return b""
@@ -88,7 +101,7 @@ class ReplayTransport:
                     return b""
         self._host_s = host_s
         self._next_n += 1
-        return chunk.data
+        return chunk.data if chunk.kind == FROM_BOX else b""
 
     def write(self, data: bytes) -> None:
         """A recording answers nobody."""
@@ -99,7 +112,7 @@ class ReplayTransport:
 
 def recording_damage(session: Session) -> tuple[str, ...]:
     """What is damaged or missing in a recording, in plain words; a replay repeats all of it and cannot show it."""
-    log = read_log(session.path / LOG_NAME)
+    log = read_parts(session.path)
     counts = (
         (log.damaged_n, "damaged places in the log"),
         (session.frames_lost_n, "frames missing"),
@@ -139,16 +152,32 @@ def replay_session(
     """
     meta, _ = read_meta(Path(folder))
     transport = ReplayTransport(folder, speed=speed)
+
+    def go_on(open_link: OpenLink, hello: Any, keep_on: Callable[[], bool], tell: Tell) -> Found:
+        """A recording is always the same box, and needs no Hello to be known again."""
+        link: Link = open_link(transport)
+        link.hello = hello
+        return Found(link.__enter__(), [], str(folder))
+
     with tempfile.TemporaryDirectory(prefix="hbc-replay-") as place:
-        summary = record(
-            transport,
-            Path(place) / "session",
-            meta=meta,
-            stop=lambda: transport.at_end,
-            on_message=on_message,
-            clock=transport.host_s,
-            hello_timeout_s=math.inf,
-        )
+        again = Path(place) / "session"
+        try:
+            summary = record(
+                transport,
+                again,
+                meta=meta,
+                stop=lambda: transport.at_end,
+                on_message=on_message,
+                on_event=log.debug,
+                clock=transport.host_s,
+                reconnect=go_on,
+                manifest=False,
+                hello_timeout_s=math.inf,
+            )
+        except VersionMismatchError:
+            if not again.exists():
+                raise
+            return load_session(again)  # a box that came back with another version ended the recording, too
         if summary.ended == "interrupted":
             raise KeyboardInterrupt
         return load_session(summary.path)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,17 @@ from hbc_wire import messages
 from hbc_host import loss
 from hbc_host.boot import Boot, report_stamps
 from hbc_host.clocksync import Ping
-from hbc_host.errors import SessionError, VersionMismatchError
+from hbc_host.errors import SessionError
 from hbc_host.loss import IntArray
-from hbc_host.protocol import Frames, StreamDecoder, check_version, is_a, new_deframer
-from hbc_host.recorder import FROM_BOX, LOG_NAME, TO_BOX, Log, read_log
-from hbc_host.session_model import META_VERSION, Session, SessionMeta, session_hash
+from hbc_host.parts import read_parts
+from hbc_host.protocol import Frames
+from hbc_host.recorder import LOG_NAME, Log
+from hbc_host.session_model import META_VERSION, LinkGap, Session, SessionMeta, session_hash
+from hbc_host.stream import INTERRUPTED, Away, Stream, stream_of
 
 __all__ = ["META_NAME", "Session", "SessionMeta", "decode_log", "load_session", "read_meta", "session_hash"]
 
 META_NAME = "session.json"
-# Only the host sends these; in the stream of a box they can only come from a damaged log.
-_REQUESTS = (messages.ClockPing.msg_id, messages.FetchEvents.msg_id, messages.Setting.msg_id)
 
 
 def load_session(path: Path | str) -> Session:
@@ -46,7 +48,7 @@ def load_session(path: Path | str) -> Session:
     folder = Path(path)
     if not folder.is_dir():
         raise SessionError(f"no recording at {folder}; give the folder that `hbc record --out` wrote")
-    log = read_log(folder / LOG_NAME)
+    log = read_parts(folder)
     meta, notes = read_meta(folder)
     return decode_log(log, folder, meta, notes)
 
@@ -68,57 +70,23 @@ def read_meta(folder: Path) -> tuple[SessionMeta, tuple[str, ...]]:
 
 def decode_log(log: Log, path: Path, meta: SessionMeta, notes: tuple[str, ...] = ()) -> Session:
     """All results of a log. Raises SessionError or VersionMismatchError when no box of ours speaks in it."""
-    stream = _frames_of(log)
+    stream = stream_of(log)
     starts, hellos = _boots(stream, path / LOG_NAME)
     ends = np.append(starts[1:], len(stream.payloads))
     longest = int(np.argmax(ends - starts))
     begin, end = int(starts[longest]), int(ends[longest])
-    boot = Boot(stream.payloads[begin:end], _hello_for(hellos, begin, end))
+    aways = [away for away in stream.aways if begin < away.place < end]
+    hello = _hello_for(hellos, begin, end)
+    boot = Boot(stream.payloads[begin:end], hello, {away.place - begin for away in aways})
     notes = (*notes, *_notes(log, stream, starts, longest, boot))
-    return _assemble(boot, stream, log, path, meta, notes, (begin, end), len(starts))
+    return replace(
+        _assemble(boot, stream, path, meta, notes, len(starts)),
+        pings=_pings(stream, begin, end),
+        link_gaps=_link_gaps(boot, aways),
+    )
 
 
-@dataclass(frozen=True)
-class _Stream:
-    """Payloads from the box with the host time of each, and what was thrown away."""
-
-    payloads: list[bytes]
-    arrived_s: list[float]
-    bad_n: int
-    bytes_n: int
-    reflashed: bool
-
-
-def _frames_of(log: Log) -> _Stream:
-    """Payloads up to the end, or up to a Hello of another wire version: what follows it cannot be understood."""
-    deframer = new_deframer()
-    payloads: list[bytes] = []
-    arrived_s: list[float] = []
-    bytes_n = foreign_n = 0
-    introduced = reflashed = False
-    for chunk in log.chunks:
-        if chunk.kind != FROM_BOX:
-            continue
-        bytes_n += len(chunk.data)
-        for payload in deframer.feed(chunk.data):
-            if len(payload) < messages.HEADER_N or payload[0] not in messages.BY_ID or payload[0] in _REQUESTS:
-                foreign_n += 1
-                continue
-            if payload[0] == messages.Hello.msg_id and not reflashed:
-                try:
-                    check_version(payload)
-                    introduced = True
-                except VersionMismatchError:
-                    if not introduced:
-                        raise
-                    reflashed = True
-            if not reflashed:
-                payloads.append(payload)
-                arrived_s.append(chunk.host_s)
-    return _Stream(payloads, arrived_s, deframer.bad_n + foreign_n, bytes_n, reflashed)
-
-
-def _boots(stream: _Stream, path: Path) -> tuple[IntArray, list[tuple[int, Any]]]:
+def _boots(stream: Stream, path: Path) -> tuple[IntArray, list[tuple[int, Any]]]:
     """First frame of each boot, and the Hellos as (place, message)."""
     hellos: list[tuple[int, Any]] = []
     seen: dict[bytes, Any] = {}  # Hello comes every second and hardly ever changes
@@ -160,12 +128,10 @@ def _hello_for(hellos: list[tuple[int, Any]], begin: int, end: int) -> Any:
 
 def _assemble(
     boot: Boot,
-    stream: _Stream,
-    log: Log,
+    stream: Stream,
     path: Path,
     meta: SessionMeta,
     notes: tuple[str, ...],
-    place: tuple[int, int],
     boots_n: int,
 ) -> Session:
     holes = boot.holes()
@@ -196,31 +162,32 @@ def _assemble(
         samples_lost_n=holes.samples_lost_n,
         start_s=start_us * 1e-6,
         end_s=end_us * 1e-6,
-        pings=_pings(boot, log, stream.arrived_s[place[0] : place[1]]),
+        pings=(),
         notes=notes,
     )
 
 
-def _pings(boot: Boot, log: Log, arrived_s: list[float]) -> tuple[Ping, ...]:
-    """Pings sent and answered within this boot, matched by token."""
-    decoder = StreamDecoder()
-    sent_s: dict[int, float] = {}
-    for chunk in log.chunks:
-        if chunk.kind == TO_BOX:
-            for received in decoder.feed(chunk.data):
-                if is_a(received.message, messages.ClockPing):
-                    sent_s[received.message.token] = chunk.host_s
-    places, pongs = boot.frames.rows(messages.ClockPong)
-    pings: dict[int, Ping] = {}
-    for place, pong in zip(places.tolist(), pongs.tolist(), strict=True):
-        _, token, received_us, sent_us = pong
-        if token in sent_s:
-            ping = Ping(sent_s[token], (received_us + sent_us) // 2, sent_us - received_us, arrived_s[place])
-            pings.setdefault(token, ping)
-    return tuple(pings.values())
+def _pings(stream: Stream, begin: int, end: int) -> tuple[Ping, ...]:
+    """Pings answered within this boot, of the stretch between interruptions that has most of them.
+
+    A recording that is continued after the computer was started anew has another host clock.
+    """
+    breaks = [begin, *(away.place for away in stream.aways if away.reason == INTERRUPTED), end]
+    stretches = [
+        tuple(ping for place, ping in stream.pings if max(first, begin) <= place < min(last, end))
+        for first, last in pairwise(sorted(breaks))
+    ]
+    return max(stretches, key=len)
 
 
-def _notes(log: Log, stream: _Stream, starts: IntArray, longest: int, boot: Boot) -> list[str]:
+def _link_gaps(boot: Boot, aways: list[Away]) -> tuple[LinkGap, ...]:
+    return tuple(
+        LinkGap(start_us * 1e-6, end_us * 1e-6, away.reason, away.away_s)
+        for (start_us, end_us), away in zip(boot.link_spans, aways, strict=True)
+    )
+
+
+def _notes(log: Log, stream: Stream, starts: IntArray, longest: int, boot: Boot) -> list[str]:
     notes = []
     if log.truncated:
         notes.append("the last chunk of the log is incomplete: the recording was cut off")
@@ -238,6 +205,9 @@ def _notes(log: Log, stream: _Stream, starts: IntArray, longest: int, boot: Boot
             f"the box restarted {len(starts) - 1} times; boot {longest + 1} of {len(starts)} is used, "
             f"which holds {share_pct:.0f} % of the frames"
         )
+    if stream.aways:
+        away_s = sum(away.away_s for away in stream.aways if math.isfinite(away.away_s))
+        notes.append(f"the connection was lost {len(stream.aways)} times, for {away_s:.1f} s in all")
     if boot.counter.repeated_n:
         notes.append(f"{boot.counter.repeated_n} frames arrived twice; repeats were dropped")
     return notes

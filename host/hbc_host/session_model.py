@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +71,15 @@ class SessionMeta:
         )
 
 
+class LinkGap(NamedTuple):
+    """A time without connection: device seconds of the last thing known before and the first after; why; host time."""
+
+    start_s: float
+    end_s: float
+    reason: str
+    away_s: float
+
+
 @dataclass(frozen=True)
 class Session:
     """A recording of one box. Times are device microseconds since boot (``_us``) or seconds of the same clock (``_s``).
@@ -103,6 +112,8 @@ class Session:
         Clock pings of the boot used; see :func:`hbc_host.clocksync.fit_clock`.
     notes : tuple of str
         What a reader should know about this recording, in plain words.
+    link_gaps : tuple of LinkGap
+        Times without connection within the boot used; each lies in ``gaps_s``, too.
     """
 
     path: Path
@@ -132,6 +143,7 @@ class Session:
     end_s: float
     pings: tuple[Ping, ...]
     notes: tuple[str, ...]
+    link_gaps: tuple[LinkGap, ...] = ()
 
     @property
     def beats_s(self) -> FloatArray:
@@ -167,7 +179,7 @@ def session_hash(session: Session) -> str:
     digest = sha256()
     for name in sorted(Session.__dataclass_fields__):
         value = getattr(session, name)
-        if name in ("path", "meta", "pings", "notes"):
+        if name in ("path", "meta", "pings", "notes", "link_gaps"):
             continue
         digest.update(name.encode() + b"=")
         if isinstance(value, np.ndarray):

@@ -12,6 +12,7 @@ import serial
 from serial.tools import list_ports
 
 from hbc_host.errors import TransportError
+from hbc_host.port_users import users_of
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,33 @@ class Transport(Protocol):
 def port_names() -> list[str]:
     """Serial ports that this computer has now, sorted."""
     return sorted(port.device for port in list_ports.comports())
+
+
+def release_lines(port: Any) -> None:
+    """Let go of RTS, then DTR, of an open pyserial port; raises OSError when it is gone.
+
+    This order never passes through the state that resets an ESP32 (DTR low, RTS high). A pty has no such lines.
+    """
+    try:
+        port.rts = False
+        port.dtr = False
+    except OSError as error:
+        if error.errno not in _NOT_A_MODEM:
+            raise
+
+
+def press_reset(port: Any, hold_s: float = 0.1) -> bool:
+    """Press the reset button of an ESP32 through RTS, with DTR let go; False where there is no such line."""
+    try:
+        port.dtr = False
+        port.rts = True
+        time.sleep(hold_s)
+        port.rts = False
+    except OSError as error:
+        if error.errno not in _NOT_A_MODEM:
+            raise
+        return False
+    return True
 
 
 class SerialTransport:
@@ -89,13 +117,10 @@ class SerialTransport:
             self.read()
 
     def _release_lines(self) -> None:
-        """RTS first, then DTR: this order never passes through the reset state (DTR low, RTS high)."""
         try:
-            self._serial.rts = False
-            self._serial.dtr = False
-        except OSError as error:  # a pty has no modem lines
-            if error.errno not in _NOT_A_MODEM:
-                raise TransportError(self._lost(error)) from error
+            release_lines(self._serial)
+        except OSError as error:
+            raise TransportError(self._lost(error)) from error
 
     def read(self) -> bytes:
         """Bytes that arrived, ``b""`` after 20 ms of silence. Raises TransportError when the port went away."""
@@ -126,6 +151,11 @@ class SerialTransport:
             except (serial.SerialException, OSError) as error:
                 log.debug("closing %s: %s", self.url, error)
 
+    @property
+    def port(self) -> Any:
+        """The open pyserial port, for its modem lines; raises TransportError when it is not open."""
+        return self._opened()
+
     def _opened(self) -> Any:
         if self._serial is None:
             raise TransportError(f"port {self.url} is not open; open it before use")
@@ -143,7 +173,8 @@ class SerialTransport:
                 f"(sudo usermod -aG dialout $USER), log out and in again"
             )
         if number in _BUSY:
-            return f"port {self.url} is busy; close the other program that uses it (a serial monitor, a second hbc)"
+            who = ", ".join(users_of(self.url)) or "the other program that uses it (a serial monitor, a second hbc)"
+            return f"port {self.url} is busy; close {who}"
         if number in _ABSENT:
             there = ", ".join(port_names()) or "none, is the box plugged in?"
             return f"no port {self.url}; ports on this computer: {there}"

@@ -90,7 +90,7 @@ def test_pulling_the_cable_keeps_what_was_recorded(
 ) -> None:
     child, port = simulated
     session = tmp_path / "P-002"
-    recording = start("record", "--port", port, "--out", str(session))
+    recording = start("record", "--port", port, "--out", str(session), "--give-up-s", "0")
     while not session.exists():
         assert recording.poll() is None
         time.sleep(0.02)

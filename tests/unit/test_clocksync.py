@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import random
+import re
 
 import pytest
-from hbc_host.clocksync import Ping, fit_clock
+from hbc_host.clocksync import Ping, clock_words, fit_clock
 from hbc_host.errors import InputError
 
 ORIGIN_S = 81_234.5
@@ -70,3 +71,32 @@ def test_days_of_uptime_cost_no_precision() -> None:
     fit = fit_clock(pings)
     assert abs(fit.drift_ppm) < 1e-3
     assert fit.max_error_us == pytest.approx(500, abs=1)
+
+
+@pytest.mark.parametrize("drift_ppm", [0.0, 40.0, -120.0])
+@pytest.mark.parametrize("seconds", [30, 300, 1500])
+def test_the_drift_is_right_within_its_bound_and_longer_is_better(drift_ppm: float, seconds: int) -> None:
+    fits = [fit_clock(pings_of(drift_ppm, seconds=seconds, seed=seed)) for seed in range(10)]
+    assert all(abs(fit.drift_ppm - drift_ppm) <= fit.drift_error_ppm for fit in fits)
+    assert max(fit.drift_error_ppm for fit in fits) < 5000 / (seconds - 10) + 1.0
+
+
+@pytest.mark.parametrize("step_s", [3600.0, -3600.0, 0.05, 30.0])
+def test_a_host_clock_that_leaps_is_noticed_and_the_longest_stretch_used(step_s: float) -> None:
+    """After 200 of 300 s, as when the computer slept: its monotonic clock stood still, the box went on."""
+    pings = pings_of(20.0)
+    stepped = [
+        ping._replace(sent_s=ping.sent_s + step_s, arrived_s=ping.arrived_s + step_s) if n > 206 else ping
+        for n, ping in enumerate(pings)
+    ]
+    fit = fit_clock(stepped)
+    assert fit.steps_n == 1
+    assert abs(fit.drift_ppm - 20.0) <= fit.drift_error_ppm < 60.0
+    early_us = 50_000_000
+    assert abs(fit.to_host_s(early_us) - host_of(early_us, 20.0)) * 1e6 <= fit.max_error_us < 2500
+
+
+def test_the_words_carry_the_bounds() -> None:
+    words = clock_words(pings_of(40.0))
+    assert re.fullmatch(r"this computer's clock .*: \+\d+\.\d ± \d+\.\d ppm, known to \d\.\d ms from \d+ pings", words)
+    assert "ppm" not in clock_words([Ping(10.0, 5_000_000, 0, 10.002)])

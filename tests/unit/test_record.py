@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import select
 import signal
 import subprocess
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hbc_host import record as record_module
 from hbc_host.errors import NoHelloError, SessionError, TransportError, VersionMismatchError
+from hbc_host.manifest import MANIFEST_NAME
 from hbc_host.protocol import frame
 from hbc_host.record import record
 from hbc_host.recorder import LOG_NAME, read_log
@@ -140,8 +141,8 @@ def test_an_empty_directory_may_be_used_and_is_private(tmp_path: Path) -> None:
     transport = FakeTransport(chunks_of(stream_of(box_frames(2.0))))
     record(transport, tmp_path / "s", meta=a_meta(), stop=lambda: transport.at_end)
     assert (tmp_path / "s").stat().st_mode & 0o777 == 0o700
-    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "s").iterdir()] == [0o600, 0o600]
-    assert sorted(path.name for path in (tmp_path / "s").iterdir()) == [META_NAME, LOG_NAME]
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "s").iterdir()} == {0o600}
+    assert sorted(path.name for path in (tmp_path / "s").iterdir()) == [MANIFEST_NAME, META_NAME, LOG_NAME]
     assert [path.name for path in tmp_path.iterdir()] == ["s"], "no temporary directory is left"
 
 
@@ -158,10 +159,11 @@ def test_a_full_disk_ends_the_recording_in_one_line_and_keeps_it(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(number, data)
 
-    monkeypatch.setattr(record_module.os, "write", filling)
+    monkeypatch.setattr(os, "write", filling)
     transport = FakeTransport(chunks_of(stream_of(box_frames(20.0))))
-    with pytest.raises(SessionError, match=r"disk full .* what was recorded so far is kept"):
-        record(transport, tmp_path / "s", meta=a_meta(), stop=lambda: transport.at_end)
+    summary = record(transport, tmp_path / "s", meta=a_meta(), stop=lambda: transport.at_end)
+    assert summary.ended == "disk"
+    assert re.search(r"disk full .* what was recorded so far is kept", summary.reason)
     assert load_session(tmp_path / "s").frames_n > 100
 
 
@@ -266,3 +268,17 @@ def test_pings_and_pongs_give_a_clock_fit(tmp_path: Path) -> None:
     fit = fit_clock(session.pings)
     error_us = abs(fit.to_host_s(fit.origin_us) + 1000.0 - fit.origin_us * 1e-6) * 1e6
     assert error_us <= fit.max_error_us + 1
+
+
+def test_nobody_asks_for_the_wall_clock_while_recording_and_loading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that setting it, by hand or by NTP, cannot harm; labels and the manifest's date come from `datetime`."""
+
+    def never() -> float:
+        raise AssertionError("time.time() was called")
+
+    monkeypatch.setattr(time, "time", never)
+    transport = FakeTransport(chunks_of(stream_of(box_frames(5.0))))
+    record(transport, tmp_path / "s", meta=a_meta(), stop=lambda: transport.at_end, ping=True, fetch=True)
+    assert load_session(tmp_path / "s").frames_lost_n == 0

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from hbc_host.cli import app
-from hbc_host.errors import SessionError, TransportError
+from hbc_host.errors import SessionError, TransportError, VersionMismatchError
+from hbc_host.protocol import frame
 from hbc_host.record import record
 from hbc_host.recorder import LOG_NAME, read_log
 from hbc_host.replay import ReplayTransport, recording_damage, verify_replay
 from hbc_host.session import load_session, session_hash
-from support import FakeTransport, a_meta, box_frames, stream_of, with_flips
+from hbc_wire import messages
+from support import FakeTransport, a_meta, box_frames, hello_values, stream_of, with_flips
 from typer.testing import CliRunner
 
 
@@ -103,3 +105,11 @@ def test_wrong_input_is_refused(tmp_path: Path) -> None:
         ReplayTransport(tmp_path, speed=0.0)
     with pytest.raises(SessionError):
         ReplayTransport(tmp_path / "none").open()
+
+
+def test_a_recording_that_another_wire_version_ended_replays_too(tmp_path: Path) -> None:
+    stream = stream_of(box_frames(10.0)) + frame(messages.Hello, 0, *hello_values(wire_version=2))
+    transport = FakeTransport(stream[at : at + 500] for at in range(0, len(stream), 500))
+    with pytest.raises(VersionMismatchError):
+        record(transport, tmp_path / "s", meta=a_meta(), stop=lambda: transport.at_end)
+    assert verify_replay(tmp_path / "s").same

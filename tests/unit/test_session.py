@@ -309,7 +309,7 @@ def test_a_box_that_is_flashed_with_another_version_ends_what_is_read(tmp_path: 
 def test_well_formed_nonsense_never_breaks_loading(tmp_path: Path, sent: list[Sent]) -> None:
     """Frames that pass every checksum with extreme or random values, as a hostile box could send."""
     rng = np.random.default_rng(4)
-    limits = {"B": 0xFF, "H": 0xFFFF, "h": 0x7FFF, "I": 0xFFFFFFFF, "i": 0x7FFFFFFF, "Q": 0xFFFFFFFFFFFFFFFF}
+    limits = {"B": 0xFF, "b": 0x7F, "H": 0xFFFF, "h": 0x7FFF, "I": 0xFFFFFFFF, "i": 0x7FFFFFFF, "Q": 0xFFFFFFFFFFFFFFFF}
     hostile = [frame(messages.Hello, 3, *hello_values(rate_hz=0))]
     hostile.append(frame(messages.EcgBlock, 4, *values_of(messages.EcgBlock)))
     for n in range(300):

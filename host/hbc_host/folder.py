@@ -1,0 +1,203 @@
+"""The folder of a recording while it is written: it appears complete, one program at a time writes to it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+from hbc_host.errors import SessionError
+from hbc_host.parts import log_parts, part_name
+from hbc_host.recorder import LOG_NAME, Chunk, LogWriter
+from hbc_host.session import META_NAME
+from hbc_host.session_model import SessionMeta
+
+log = logging.getLogger(__name__)
+
+LOCK_NAME = "recording.lock"
+LOG_BYTES_PER_S = 5000  # measured 3.4 kB/s at rest (docs/reliability.md); trigger edges come on top
+PLANNED_S = 7200.0  # when nobody said how long
+ROOM_MIN_S = 60.0  # with less room than for this, a recording is not begun
+
+
+class FolderLock:
+    """The right to write to a folder, until this program ends however it ends.
+
+    Raises
+    ------
+    SessionError
+        Another program writes there; the text names it. Or the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOCK_NAME
+        try:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise SessionError(why_not_made(folder, error)) from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            who = _told_by(self._fd)
+            os.close(self._fd)
+            raise SessionError(
+                f"{folder} is being written by {who}; let it end first, or choose another folder"
+            ) from error
+        try:
+            os.ftruncate(self._fd, 0)
+            os.write(self._fd, f"hbc, process {os.getpid()}, since {datetime.now():%H:%M:%S}\n".encode())
+        except OSError as error:  # a full disk: the lock holds without its text
+            log.debug("%s: %s", self._path, error)
+
+    def moved_to(self, folder: Path) -> None:
+        """The folder was renamed."""
+        self._path = folder / LOCK_NAME
+
+    def release(self) -> None:
+        """Give the right back; harmless when given back already."""
+        if self._fd >= 0:
+            self._path.unlink(missing_ok=True)
+            os.close(self._fd)
+            self._fd = -1
+
+
+def writer_of(folder: Path) -> str:
+    """Who writes to this folder now; empty when nobody does. Changes nothing there."""
+    try:
+        number = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _told_by(number)
+    finally:
+        os.close(number)
+    return ""
+
+
+def _told_by(number: int) -> str:
+    return os.pread(number, 200, 0).decode("utf-8", "replace").strip() or "another program"
+
+
+class SessionWriter:
+    """A folder that is being recorded to: ``log`` takes the chunks.
+
+    :meth:`create` fills a folder under another name and renames it, so that a folder of this name always loads,
+    whenever the program is killed.
+    """
+
+    def __init__(self, folder: Path, log_writer: LogWriter, lock: FolderLock) -> None:
+        self.folder, self.log, self._lock = folder, log_writer, lock
+
+    @classmethod
+    def create(cls, folder: Path, meta: SessionMeta, chunks: list[Chunk]) -> SessionWriter:
+        """Begin a recording with what was read before, Hello included; the folder must not exist, or be empty."""
+        refuse_used(folder)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))  # mode 0700
+        except OSError as error:
+            raise SessionError(why_not_made(folder, error)) from error
+        try:
+            lock = FolderLock(making)
+            write_synced(making / META_NAME, meta.to_json())
+            writer = _begin(making / LOG_NAME, chunks)
+            os.rename(making, folder)
+        except OSError as error:
+            raise SessionError(why_not_made(folder, error)) from error
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+        sync_folder(folder.parent)
+        lock.moved_to(folder)
+        writer.path = folder / LOG_NAME
+        return cls(folder, writer, lock)
+
+    @classmethod
+    def extend(cls, folder: Path, lock: FolderLock, chunks: list[Chunk]) -> SessionWriter:
+        """Add a part to an interrupted recording; what is there is never touched."""
+        path = folder / part_name(len(log_parts(folder)) + 1)
+        writer = _begin(path, chunks)
+        sync_folder(folder)
+        return cls(folder, writer, lock)
+
+    def __enter__(self) -> SessionWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            self.log.close()
+        finally:
+            self._lock.release()
+
+
+def _begin(path: Path, chunks: list[Chunk]) -> LogWriter:
+    writer = LogWriter(path)
+    for chunk in chunks:
+        writer.append(chunk)
+    writer.sync()
+    return writer
+
+
+def refuse_used(folder: Path) -> None:
+    """Raise SessionError when something is at this place already."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SessionError(f"{folder} is not empty; choose another folder, nothing is ever overwritten")
+
+
+def room_warning(folder: Path, seconds: float | None) -> str:
+    """Words for the operator when the disk may not hold what is planned, else empty.
+
+    Raises
+    ------
+    SessionError
+        There is no room for a minute.
+    """
+    place = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    free_n = shutil.disk_usage(place).free
+    if free_n < ROOM_MIN_S * LOG_BYTES_PER_S:
+        raise SessionError(
+            f"{free_n / 1e6:.1f} MB free at {place}, a minute of recording needs "
+            f"{ROOM_MIN_S * LOG_BYTES_PER_S / 1e6:.1f} MB; free some space or choose another disk"
+        )
+    planned_s = PLANNED_S if seconds is None else seconds
+    needed_n = planned_s * LOG_BYTES_PER_S
+    if free_n >= needed_n:
+        return ""
+    return (
+        f"{free_n / 1e6:.0f} MB free at {place}, {planned_s / 60:.0f} minutes need {needed_n / 1e6:.0f} MB: "
+        f"room for {free_n / LOG_BYTES_PER_S / 60:.0f} minutes; free some space soon"
+    )
+
+
+def write_synced(path: Path, text: str) -> None:
+    """Write a new private file so that it survives a power cut."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    except OSError as error:  # some file systems cannot sync a folder
+        log.debug("fsync of %s: %s", folder, error)
+    finally:
+        os.close(number)
+
+
+def why_not_made(folder: Path, error: OSError) -> str:
+    """One line for a folder that cannot be written."""
+    if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+        return f"{folder} is not empty; choose another folder, nothing is ever overwritten"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"disk full: cannot record to {folder}; free some space or choose another disk"
+    return f"cannot record to {folder} ({os.strerror(error.errno or 0)}); choose a folder on a disk that is yours"
