@@ -22,6 +22,7 @@ from hbc_host.doubts import doubts
 from hbc_host.effects import interval_change_ms, weighted_fall
 from hbc_host.evidence import ALPHA, Fit
 from hbc_host.intervals import Bounds, invert
+from hbc_host.peaks import null_noise
 from hbc_host.reasons import reasons_for
 from hbc_host.stretches import Stretch, prepare
 
@@ -29,6 +30,10 @@ FloatArray = npt.NDArray[np.float64]
 
 #: With an uncertain start one direction must be this many times more likely than the other, else neither is claimed.
 DIRECTION_RATIO = 3.0
+#: What few dose responses leave of a ramp's response looks like a rhythm on the cycle frequency: caution ends here.
+CAUTION_RAMP_MAX = 1.08
+#: Intervals are this much wider than the test turned around, as the shape of the response is only estimated.
+SHAPE_WIDENING = 1.3
 
 
 @dataclass(frozen=True)
@@ -149,21 +154,26 @@ def fit_candidates(
     """Fit a usable run under the given hypotheses."""
     run, rest = prepare(design, rest_s)
     signals = run.block.scaled(build.signals(design, list(candidates)))
-    dof, rest_row, rest_block = run.block.dof, None, None
+    dof, used = run.block.dof, rest
     fit = evidence.evidence(run.row, None, signals, dof)
-    if rest is not None and not evidence.is_stale(fit, run.row, rest.row, signals):
-        rest_row, rest_block = rest.row, rest.block
+    if rest is not None and evidence.is_stale(fit, run.row, rest.row, signals):
+        used = None
+    rest_row, rest_block = (None, None) if used is None else (used.row, used.block)
+    if used is not None:
         fit = evidence.evidence(run.row, rest_row, signals, dof)
-    null_fit = evidence.null_fit(fit, run.row, rest_row, signals, dof)
-    surrogates = evidence.surrogate_rows(null_fit, run.block, rest_block)
-    null = evidence.evidence(*surrogates, signals, dof, evidence.MISFIT)
+    # Of one shift only: over all of them the mean response is flat.
+    first = signals[[item.shift_s == candidates[0].shift_s for item in candidates]].mean(axis=0)
+    noise = null_noise(design, run, used, evidence.null_residual(fit, run.row, signals), first)
+    surrogates = evidence.surrogate_rows(noise.filter_, noise.sigma_bpm, run.block, rest_block)
+    is_ramp = any(float(np.ptp(item.dose)) > 0.0 for item in candidates)
+    caution = min(noise.caution, CAUTION_RAMP_MAX) if is_ramp else noise.caution
+    null = evidence.evidence(*surrogates, signals, dof, caution)
     p_value = evidence.p_value(fit, null)
-    # Squared: the interval pays for what the noise model misses, and once more for a shape that is only estimated.
-    bounds = invert(run.row, rest_row, signals, dof, fit, null).widened(evidence.MISFIT**2)
+    bounds = invert(run.row, rest_row, signals, dof, fit, null).widened(SHAPE_WIDENING)
     # Under a shift of half a cycle slowing looks like speeding: evidence for either must then stand out.
     ratio = abs(float(fit.slowing[0] - fit.speeding[0]))
     is_open = start_uncertainty_s > 0.0 and ratio < math.log(DIRECTION_RATIO)
-    is_stale = rest is not None and rest_row is None
+    is_stale = rest is not None and used is None
     reasons = reasons_for(design, p_value, is_open, start_uncertainty_s, is_stale)
     if is_open:
         p_value, bounds = max(p_value, 0.5), bounds.with_zero()

@@ -95,6 +95,27 @@ def levinson(autocov: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.ascontiguousarray(filters.T), variance
 
 
+def burg(stretches: list[FloatArray], order: int) -> tuple[FloatArray, float]:
+    """Prediction-error filter (order + 1,) of stretches (n,) of one noise, and its innovations' variance.
+
+    After Burg 1968: forward and backward errors together, nothing assumed beyond the ends. Rhythms come out narrower
+    than by :func:`levinson`, and slow noise leaks less into what is faster.
+    """
+    forward, backward = ([stretch.copy() for stretch in stretches] for _ in range(2))
+    filter_ = np.ones(1)
+    for _ in range(order):
+        ahead, behind = [row[1:] for row in forward], [row[:-1] for row in backward]
+        products = sum(float(f @ b) for f, b in zip(ahead, behind, strict=True))
+        energy = sum(float(f @ f + b @ b) for f, b in zip(ahead, behind, strict=True))
+        reflection = -2.0 * products / max(energy, 1e-12)
+        longer = np.append(filter_, 0.0)
+        filter_ = longer + reflection * longer[::-1]
+        forward = [f + reflection * b for f, b in zip(ahead, behind, strict=True)]
+        backward = [b + reflection * f for f, b in zip(ahead, behind, strict=True)]
+    left = sum(float(f @ f + b @ b) for f, b in zip(forward, backward, strict=True))
+    return filter_, max(left / (2.0 * sum(row.size for row in forward)), 1e-9)
+
+
 def filter_products(filters: FloatArray) -> FloatArray:
     """Sums of products of each filter with itself at lags 0..order, lags above zero counted twice.
 

@@ -13,12 +13,14 @@ from hbc_host.blocks import Block, with_local_scale
 from hbc_host.design import RunDesign
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Heart cycles of run or rest with their scaled heart rate, ``row`` (1, n)."""
+    """Heart cycles of run or rest, ``window`` (m,) among all, with their scaled heart rate, ``row`` (1, n)."""
 
+    window: BoolArray
     block: Block
     row: FloatArray
 
@@ -39,5 +41,8 @@ def prepare(design: RunDesign, rest_s: float | tuple[float, float] | None) -> tu
     rows = [block.repair(rate) for block, rate in zip(blocks, rate_bpm, strict=True)]
     first = evidence.fit_noise(rows[0], rows[1] if len(rows) > 1 else None)[0]
     blocks = [with_local_scale(block, row, first) for block, row in zip(blocks, rows, strict=True)]
-    found = [Stretch(block, block.scaled(rate)) for block, rate in zip(blocks, rate_bpm, strict=True)]
+    found = [
+        Stretch(window, block, block.scaled(rate))
+        for window, block, rate in zip(windows, blocks, rate_bpm, strict=True)
+    ]
     return found[0], found[1] if len(found) > 1 else None

@@ -4,6 +4,7 @@ Example: ``python tests/study/coupling_null.py --background real --protocol dash
 
 ``ramp`` is Dash with rising intensities and a response that sets in at a random one of the middle steps; its dips are
 plateaus. With ``--oracle`` the estimator is told the true shape and habituation, which shows what not knowing costs.
+``--bound`` prints what a test could find at most on real RR: shape, habituation, dose and noise known.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from backgrounds import FloatArray, TrueResponse, draw_response, real_windows, simulated_beats, warp
 from hbc_host import design as build
+from hbc_host import evidence
 from hbc_host.beats import classify_beats
 from hbc_host.coupling import CouplingResult, estimate_coupling, fit_candidates
 from hbc_host.response import Shape
+from hbc_host.stretches import prepare
 from hbc_host.trains import Protocol, parse_protocol
+from scipy.special import ndtr, ndtri
 from threshold_world import DosedResponse
 
 TRAINS_N = {"dash": 15, "itbs": 20, "ramp": 15}
@@ -58,11 +62,14 @@ class Run:
         train_s = self.protocol.train_s
         if not oracle or self.response is None:
             return estimate_coupling(self.beats_s, self.onsets_s, train_s=train_s, intensities_pct=self.intensities_pct)
-        shape = Shape(self.response.latency_s, self.response.growth_s, self.response.recovery_s)
-        left = 1.0 - self.response.habituation * np.linspace(0.0, 1.0, self.onsets_s.size)
-        known = build.Hypothesis(shape, self.dose * left, 0.0)
         design = build.design_run(classify_beats(self.beats_s), self.onsets_s, train_s)
-        return fit_candidates(design, (known,), None, 0.0).result
+        return fit_candidates(design, (self.truth(self.response),), None, 0.0).result
+
+    def truth(self, response: TrueResponse) -> build.Hypothesis:
+        """The only hypothesis of one who knows the response."""
+        shape = Shape(response.latency_s, response.growth_s, response.recovery_s)
+        left = 1.0 - response.habituation * np.linspace(0.0, 1.0, self.onsets_s.size)
+        return build.Hypothesis(shape, self.dose * left, 0.0)
 
 
 def make_run(background: str, name: str, dip_bpm: float, seed: int, windows: list[tuple[str, FloatArray]]) -> Run:
@@ -99,6 +106,31 @@ def one_run(
     return run.estimate(oracle), run.truth_bpm
 
 
+def bound(name: str, dips_bpm: list[float], seeds: range, windows: list[tuple[str, FloatArray]]) -> str:
+    """Power of the one-sided test at 5 % whose response is known and whose noise is known, on real RR.
+
+    The known response is fitted to the windows as they are, without any response in them. The standard error of each
+    is that of its fitted noise, scaled for all alike so that the fits, whose truth is zero, scatter as it says.
+    """
+    found = []
+    for seed in seeds:
+        run = make_run("real", name, dips_bpm[0], seed, windows)
+        assert run.response is not None
+        beats_s = windows[seed % len(windows)][1]
+        beats = classify_beats(beats_s[beats_s < run.onsets_s[-1] + run.protocol.cycle_s])
+        design = build.design_run(beats, run.onsets_s, run.protocol.train_s)
+        if not design.problems:
+            stretch, rest = prepare(design, None)
+            signals = stretch.block.scaled(build.signals(design, [run.truth(run.response)]))
+            fit = evidence.fit_rows(stretch.row, None if rest is None else rest.row, signals, stretch.block.dof)
+            found.append((fit.fall_bpm[0, 0], fit.se_bpm[0, 0]))
+    fall, se = np.array(found).T
+    scale = float(np.sqrt(np.mean((fall / se) ** 2)))
+    powers = [float(np.mean(ndtr(dip_bpm / (scale * se) - ndtri(0.95)))) for dip_bpm in dips_bpm]
+    shown = "  ".join(f"dip {dip_bpm:g} bpm {power:.3f}" for dip_bpm, power in zip(dips_bpm, powers, strict=True))
+    return f"real {name} bound  n {se.size}  windows {len(windows)}  {shown}  standard errors scaled by {scale:.2f}"
+
+
 def duration_s(name: str) -> float:
     """Length of a real window: rest, one cycle of random start, the run."""
     return REST_S + parse_protocol("dash" if name == "ramp" else name).cycle_s * (TRAINS_N[name] + 1)
@@ -130,6 +162,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--oracle", action="store_true", help="tell the estimator the true shape")
+    parser.add_argument("--bound", action="store_true", help="only print what could be found at most on real RR")
     parser.add_argument("--data", type=Path, default=None, help="folder of MIT-BIH records")
     args = parser.parse_args()
     repository = Path(__file__).resolve().parents[2]
@@ -137,9 +170,16 @@ def main() -> None:
     if "real" in args.background and not data.is_dir():
         print(f"{data}: no MIT-BIH records there; real RR series are left out (give --data)")
         args.background.remove("real")
+    if args.bound:
+        args.background = [background for background in args.background if background == "real"]
     for background in args.background:
         for name in args.protocol:
             windows = real_windows(data, duration_s(name)) if background == "real" else []
+            if args.bound:
+                dips = [dip_bpm for dip_bpm in args.dips or DIPS_BPM.get(name, DIPS_DEFAULT_BPM) if dip_bpm > 0.0]
+                seeds = range(args.seed * 100_000, args.seed * 100_000 + args.runs)
+                print(bound(name, dips, seeds, windows), flush=True)
+                continue
             for dip_bpm in args.dips or DIPS_BPM.get(name, DIPS_DEFAULT_BPM):
                 began_s = time.perf_counter()
                 seeds = range(args.seed * 100_000, args.seed * 100_000 + args.runs)

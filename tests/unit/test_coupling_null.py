@@ -6,6 +6,7 @@ A small version of ``make study``. Seeds are fixed, so the counts are too.
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -61,3 +62,11 @@ def test_a_dip_of_three_bpm_in_real_hearts_is_mostly_found_and_sized(
     runs = [study.one_run("real", protocol, 3.0, seed, windows) for seed in range(20)]
     assert sum(result.verdict == "coupled" for result, _ in runs) >= 12
     assert abs(sum(result.effect_bpm - truth_bpm for result, truth_bpm in runs) / len(runs)) < 0.6
+
+
+def test_what_can_be_found_at_most_grows_with_the_dip(study: ModuleType, records: Path) -> None:
+    windows = study.real_windows(records, study.duration_s("dash"))
+    line = study.bound("dash", [0.1, 2.0, 20.0], range(8), windows)
+    low, middle, high = (float(share) for share in re.findall(r"bpm ([\d.]+)", line))
+    assert 0.05 < low < middle < high
+    assert high > 0.99
