@@ -1,6 +1,6 @@
 # Two commands matter: `make demo` and `make test`. Both set up what they need in .venv.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench fuzz hammer cost study soak docs clean need-tools
+.PHONY: help setup demo test lint bench fuzz fuzz-host hammer cost study soak hil mutate docs clean need-tools
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ SETUP := .venv/.ready
 SOURCES := pyproject.toml setup.py native/build_native.py $(wildcard native/src/*.[ch] native/include/*.h)
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
 
 # One line for what a fresh machine may lack, instead of a page of build output.
 need-tools:
@@ -48,7 +48,7 @@ lint: $(SETUP) typings/.ready  ## ruff, mypy (host and device), import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p hbc_host -p hbc_hil -p hbc_native -p hbc_wire
-	$(BIN)/mypy --config-file firmware/mypy.ini -p hbc_fw -p hbc_boards
+	$(BIN)/mypy --config-file firmware/mypy.ini -p hbc_fw -p hbc_boards -p hbc_hil.generator
 	$(BIN)/lint-imports
 
 # The other detectors bring many packages, some of them old: they live apart.
@@ -79,11 +79,31 @@ study: $(SETUP)  ## false positives and power of coupling, thresholds, sites; ho
 	$(BIN)/python tests/study/sites_study.py
 	$(BIN)/python tests/study/published_null.py
 
-soak: $(SETUP)  ## an hour of virtual recording through the whole chain
-	$(BIN)/python tests/study/soak.py
+soak: $(SETUP)  ## SOAK_N (1000) recordings under faults, then SOAK_H (24) virtual hours
+	$(BIN)/python tests/study/soak.py --sessions $(or $(SOAK_N),1000) --hours $(or $(SOAK_H),24)
+
+fuzz-host: $(SETUP)  ## fuzz deframer, unpacker and session loading, FUZZ_S (600) seconds each
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	for target in deframe unpack frames log; do $(BIN)/python tests/study/fuzz_host.py $$target --seconds $(or $(FUZZ_S),600) || exit 1; done
+
+# The names of hbc_hil/scenarios; `day` (24 hours, some 40 minutes) is run by hand.
+HIL := quick 10hz itbs stress_1khz paced generator board_esp32s3 board_esp32c6 board_esp32c3
+HIL += hour_10hz hour_itbs hour_stress_1khz hour_costs_x10
+HIL_FAULTS := active_low bounce bounce_fast bounce_raw brownout costs_x10 drift gc overflow runts stalls stuck_pin uart_noise uart_stall wrap
+
+hil: $(SETUP)  ## hardware-in-the-loop scenarios and faults in the simulator, hours of virtual time; JUnit in build/hil
+	@mkdir -p build/hil
+	@for name in $(HIL); do $(BIN)/hbc hil run $$name --junit build/hil/$$name.xml || exit 1; done
+	@for name in $(HIL_FAULTS); do $(BIN)/hbc hil run quick --faults $$name --junit build/hil/quick-$$name.xml || exit 1; done
+	@$(BIN)/hbc hil run board_esp32c3 --faults drop_callbacks --junit build/hil/c3-drop.xml
+
+mutate: $(SETUP)  ## plant mistakes one at a time, see which test falls; writes docs/mutations.md; half an hour
+	$(BIN)/python tests/study/mutations.py --write
 
 docs: $(SETUP)  ## regenerate the generated parts of docs/
 	$(BIN)/python -m tests.wire.wire_docs
+	$(BIN)/python -m hbc_host.box.app_files > firmware/package.json
+	$(BIN)/python -m tests.wiring.wiring_docs
 
 clean:  ## forget everything that was built
 	rm -rf .venv .venv-peers typings node_modules build *.egg-info native/hbc_native/_rpeak*
