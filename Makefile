@@ -41,8 +41,9 @@ setup: $(SETUP)  ## install into .venv
 demo: $(SETUP)  ## run the whole instrument on a simulated patient
 	$(BIN)/hbc demo
 
+# Two at a time: a third of the tests waits for real time. A file stays in one process, for its recordings are shared.
 test: $(SETUP) lint node_modules/.ready  ## lint, then all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(SETUP) typings/.ready  ## ruff, mypy (host and device), import-linter
 	$(BIN)/ruff check .
