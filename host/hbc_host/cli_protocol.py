@@ -155,9 +155,31 @@ def show(
     state = signature_state(protocol)
     _print_plan(out, f"{protocol.name}, visit {visit} of {patient}", plan)
     out.say(f"{plan.pulses_n} pulses, {plan.duration_s / 60.0:.0f} min without moving the coil; protocol {state}")
+    if not over:
+        out.say(f"record it with: {record_command(protocol, plan, f'{patient}-{visit}')}")
     out.json(_document(protocol, plan, over, state))
     if over:
         raise InputError(f"{file}, {patient}: over the clinic's caps: {'; '.join(over)}")
+
+
+def record_command(protocol: ProtocolFile, plan: SessionPlan, folder: str) -> str:
+    """``hbc record`` with the options that this plan asks for; the port is for the user to put in."""
+    from hbc_host.cli_common import command_line
+
+    trains, alarms = plan.runs[0].trains, protocol.alarms
+    options = ["--out", folder, "--protocol", protocol.trains.timing.name]
+    options += ["--sites", ",".join(run.site for run in plan.runs)]
+    # Left-out trains leave no trigger: a list of one intensity a train would then belong to the wrong ones.
+    if len({train.intensity_mso_pct for train in trains}) > 1 and not protocol.trains.catch_trains_n:
+        options += ["--intensities", ",".join(f"{train.intensity_mso_pct:g}" for train in trains)]
+    limits = {
+        "below": alarms.lowest_bpm,
+        "fall": alarms.fall_bpm,
+        "fall-pct": alarms.fall_pct,
+        "pause": alarms.pause_s,
+    }
+    options += ["--alarms", ",".join(f"{name}={value or 0:g}" for name, value in limits.items())]
+    return f"{command_line('record')} --port PORT {command_line(*options).removeprefix('hbc ')}"
 
 
 def _print_plan(out: Output, title: str, plan: SessionPlan) -> None:

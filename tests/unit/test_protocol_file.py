@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -241,6 +242,26 @@ def test_from_a_decided_file_to_the_run_sheet(file: Path) -> None:
     over = run("protocol", "show", file, "--patient", "P-014", "--mt", "50", "--pulses-today", "600")
     assert over.exit_code == 2
     assert "pulses today: 3600 planned, the clinic allows 3000" in over.stderr
+
+
+def test_the_run_sheet_names_the_recording_that_fits_it(file: Path, tmp_path: Path) -> None:
+    shown = run("protocol", "show", file, "--patient", "P-014", "--mt", "50").stdout
+    command = next(line for line in shown.splitlines() if line.startswith("record it with: "))
+    words = shlex.split(command.removeprefix("record it with: ").replace("PORT", str(tmp_path / "no-port")))
+    options = dict(zip(words[2::2], words[3::2], strict=True))
+    assert options["--out"] == "P-014-1"
+    assert options["--protocol"] == "dash"
+    assert sorted(options["--sites"].split(",")) == ["A", "B", "C", "D"]
+    assert options["--intensities"].split(",")[:3] == ["30", "32", "34"]
+    assert options["--alarms"] == "below=40,fall=15,fall-pct=0,pause=3"
+    refused = run(*words[1:])  # understood as it stands: only the port is not there
+    assert refused.exit_code == 2
+    assert "no-port" in refused.stderr
+
+
+def test_with_catch_trains_no_intensity_is_given_to_the_wrong_train(file: Path) -> None:
+    changed(file, 'kind = "dash"', 'kind = "dash"\ncatch_trains_n = 3')
+    assert "--intensities" not in run("protocol", "show", file, "--patient", "P-014", "--mt", "50").stdout
 
 
 def test_plan_doctest() -> None:
