@@ -87,7 +87,7 @@ fuzz-host: $(SETUP)  ## fuzz deframer, unpacker and session loading, FUZZ_S (600
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
 	for target in deframe unpack frames log; do $(BIN)/python tests/study/fuzz_host.py $$target --seconds $(or $(FUZZ_S),600) || exit 1; done
 
-# The names of hbc_hil/scenarios; `day` (24 hours, some 40 minutes) is run by hand.
+# The names of hbc_hil/bench/scenarios; `day` (24 hours, some 40 minutes) is run by hand.
 HIL := quick 10hz itbs stress_1khz paced generator board_esp32s3 board_esp32c6 board_esp32c3
 HIL += hour_10hz hour_itbs hour_stress_1khz hour_costs_x10
 HIL_FAULTS := active_low bounce bounce_fast bounce_raw brownout costs_x10 drift gc overflow runts stalls stuck_pin uart_noise uart_stall wrap

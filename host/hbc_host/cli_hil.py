@@ -17,7 +17,7 @@ from hbc_host.cli_common import HbcGroup, JsonOption, Output, progress, refuse_o
 from hbc_host.errors import InputError
 
 if TYPE_CHECKING:
-    from hbc_hil.bench import Outcome
+    from hbc_hil.bench.rig_bench import Outcome
 
 EXIT_FAILED = 1
 
@@ -70,14 +70,14 @@ def run(
     out = Output(json_target)
     names = [name.strip() for name in faults.split(",") if name.strip()]
     with _plain_errors(), tempfile.TemporaryDirectory(prefix="hbc-hil-") as scratch:
-        from hbc_hil.plan import load_plan
+        from hbc_hil.bench.plan import load_plan
 
         plan = load_plan(scenario, faults=names, seed=seed)
         with progress(f"{plan.name}: {plan.duration_s:g} s") as done:
             outcome = _run(plan, keep or Path(scratch) / "run", port, generator, done)
     _show(out, outcome)
     if junit is not None:
-        from hbc_hil.junit import write_junit
+        from hbc_hil.bench.junit import write_junit
 
         write_junit(junit, outcome.plan.name, outcome.findings, seconds=outcome.wall_s)
     out.json(document(outcome))
@@ -86,8 +86,8 @@ def run(
 
 
 def _run(plan: Any, folder: Path, port: str, generator: str, done: Any) -> Outcome:
-    from hbc_hil.bench import run_in_rig
-    from hbc_hil.bench_generator import run_with_generator
+    from hbc_hil.bench.generator_bench import run_with_generator
+    from hbc_hil.bench.rig_bench import run_in_rig
 
     if port:
         return run_with_generator(plan, folder, port=port, generator=generator, on_progress=done)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hbc_hil.bench.evidence import evidence_of
 from hbc_hil.errors import EvidenceError
-from hbc_hil.evidence import evidence_of
 from hbc_host.protocol import frame
 from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
 from hbc_wire import messages

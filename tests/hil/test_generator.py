@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 from hbc_hil import wiring
-from hbc_hil.dac_ecg import recorded, synthetic
+from hbc_hil.bench.dac_ecg import recorded, synthetic
+from hbc_hil.bench.generator_link import GeneratorLink
+from hbc_hil.bench.generator_sim import FIRMWARE, SimulatedGenerator, flash_generator, simulated_generator
 from hbc_hil.errors import GeneratorError
 from hbc_hil.generator import programme as device
-from hbc_hil.generator_link import GeneratorLink
-from hbc_hil.generator_sim import FIRMWARE, SimulatedGenerator, flash_generator, simulated_generator
 from hbc_hil.world import CHUNK, EVENT, HEADER, VOLT_PER_LSB
 from hbc_host.transport import SerialTransport
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from hbc_hil import checks_box, checks_edges
-from hbc_hil.checks_edges import EdgeCounts, pair_edges
-from hbc_hil.clockfit import predicted_ns, ratio_ppm, relate
+from hbc_hil.bench import checks_box, checks_edges
+from hbc_hil.bench.checks_edges import EdgeCounts, pair_edges
+from hbc_hil.bench.clockfit import predicted_ns, ratio_ppm, relate
+from hbc_hil.bench.finding import FAIL, NOT_MEASURED, PASS, Finding, at_most, not_measured, number, passed
+from hbc_hil.bench.wire_faults import WireFaults, account, pulses_of
 from hbc_hil.errors import GeneratorError
-from hbc_hil.finding import FAIL, NOT_MEASURED, PASS, Finding, at_most, not_measured, number, passed
 from hbc_hil.score import BeatScore
-from hbc_hil.wire_faults import WireFaults, account, pulses_of
 
 COMMANDED_NS = np.cumsum(np.full(50, 100e6)) + 1e9
 REPORTED_NS = np.floor(COMMANDED_NS / 12.5) * 12.5

@@ -14,11 +14,11 @@ from xml.etree import ElementTree
 
 import pytest
 from hbc_hil import rig as rig_module
-from hbc_hil.bench_generator import _settings, lead_changes, programme_of
+from hbc_hil.bench.finding import FAIL
+from hbc_hil.bench.generator_bench import _settings, lead_changes, programme_of
+from hbc_hil.bench.generator_sim import simulated_generator
+from hbc_hil.bench.plan import Limits, Plan, fault_names, load_plan, scenario_names
 from hbc_hil.errors import ScenarioError
-from hbc_hil.finding import FAIL
-from hbc_hil.generator_sim import simulated_generator
-from hbc_hil.plan import Limits, Plan, fault_names, load_plan, scenario_names
 from hbc_hil.rig import RigOptions, rig
 from hbc_hil.scenario import Scenario
 from hbc_host.cli import app

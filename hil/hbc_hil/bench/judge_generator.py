@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 from hbc_wire import messages
 
-from hbc_hil import checks_box, checks_edges
-from hbc_hil.checks_edges import EdgePairs
-from hbc_hil.clockfit import TwoClocks, predicted_ns, relate
-from hbc_hil.dac_ecg import DacEcg
+from hbc_hil.bench import checks_box, checks_edges
+from hbc_hil.bench.checks_edges import EdgePairs
+from hbc_hil.bench.clockfit import TwoClocks, predicted_ns, relate
+from hbc_hil.bench.dac_ecg import DacEcg
+from hbc_hil.bench.evidence import BootEvidence, Evidence
+from hbc_hil.bench.finding import Finding, at_most, exactly, not_measured
+from hbc_hil.bench.generator_link import GeneratorLog
+from hbc_hil.bench.pairing import NEAR_NS, Commanded, commanded_of, pair_lists
+from hbc_hil.bench.plan import Plan
+from hbc_hil.bench.totals import settled_counts
+from hbc_hil.bench.wire_faults import account
 from hbc_hil.errors import EvidenceError
-from hbc_hil.evidence import BootEvidence, Evidence
-from hbc_hil.finding import Finding, at_most, exactly, not_measured
-from hbc_hil.generator_link import GeneratorLog
-from hbc_hil.pairing import NEAR_NS, Commanded, commanded_of, pair_lists
-from hbc_hil.plan import Plan
 from hbc_hil.score import score_beats
-from hbc_hil.totals import settled_counts
-from hbc_hil.wire_faults import account
 from hbc_hil.wiring import EDGE_INTERVAL_MARGIN_NS, EDGE_MARGIN_US, R_PEAK_MARGIN_MS
 
 CRYSTALS_PPM = 100.0  # two crystals of 40 ppm each, and their age

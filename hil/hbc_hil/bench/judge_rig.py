@@ -10,14 +10,14 @@ import numpy.typing as npt
 from hbc_host.clocksync import fit_clock
 from hbc_wire import messages
 
-from hbc_hil import checks_box, checks_edges
-from hbc_hil.evidence import Evidence
-from hbc_hil.finding import Finding, not_measured
-from hbc_hil.plan import Plan
+from hbc_hil.bench import checks_box, checks_edges
+from hbc_hil.bench.evidence import Evidence
+from hbc_hil.bench.finding import Finding, not_measured
+from hbc_hil.bench.plan import Plan
+from hbc_hil.bench.totals import settled_counts
+from hbc_hil.bench.truths import BootTruth, boot_truths, pin_volts
 from hbc_hil.rig import Rig
 from hbc_hil.score import score_beats
-from hbc_hil.totals import settled_counts
-from hbc_hil.truths import BootTruth, boot_truths, pin_volts
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]

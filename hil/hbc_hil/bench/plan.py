@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from hbc_hil.bench.wire_faults import WireFaults
 from hbc_hil.errors import ScenarioError
 from hbc_hil.rig import RigOptions
 from hbc_hil.scenario import LeadOff, Scenario, SiteScenario
 from hbc_hil.stimulator import PATTERNS, PulsePattern
-from hbc_hil.wire_faults import WireFaults
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 # 1 kHz for half a second is all that a log of 1024 edges and a line of 115200 baud take without a loss.

@@ -17,14 +17,14 @@ from hbc_host.requests import change_setting, list_settings
 from hbc_host.transport import SerialTransport
 from hbc_wire import messages
 
-from hbc_hil.bench import Outcome, Progress, cable, labels, must_be_whole, quiet, settings_text
-from hbc_hil.dac_ecg import DacEcg, recorded, synthetic
+from hbc_hil.bench.dac_ecg import DacEcg, recorded, synthetic
+from hbc_hil.bench.evidence import read_evidence
+from hbc_hil.bench.generator_link import GeneratorLink, GeneratorLog
+from hbc_hil.bench.generator_sim import simulated_generator
+from hbc_hil.bench.judge_generator import judge_generator
+from hbc_hil.bench.plan import Plan
+from hbc_hil.bench.rig_bench import Outcome, Progress, cable, labels, must_be_whole, quiet, settings_text
 from hbc_hil.errors import GeneratorError, ScenarioError
-from hbc_hil.evidence import read_evidence
-from hbc_hil.generator_link import GeneratorLink, GeneratorLog
-from hbc_hil.generator_sim import simulated_generator
-from hbc_hil.judge_generator import judge_generator
-from hbc_hil.plan import Plan
 from hbc_hil.rig import RigOptions, rig
 from hbc_hil.scenario import Scenario
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from hbc_hil.finding import FAIL, NOT_MEASURED, Finding
+from hbc_hil.bench.finding import FAIL, NOT_MEASURED, Finding
 
 
 def write_junit(path: Path, name: str, findings: Sequence[Finding], *, seconds: float) -> None:

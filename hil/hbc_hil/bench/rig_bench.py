@@ -19,14 +19,14 @@ from hbc_host.record import RecordSummary, record
 from hbc_host.session_model import SessionMeta
 from hbc_host.transport import SerialTransport, Transport
 
-from hbc_hil.cable import LossyTransport
-from hbc_hil.evidence import read_evidence
+from hbc_hil.bench.cable import LossyTransport
+from hbc_hil.bench.evidence import read_evidence
+from hbc_hil.bench.finding import Finding, passed
+from hbc_hil.bench.judge_rig import judge_rig
+from hbc_hil.bench.plan import Plan
+from hbc_hil.bench.wire_faults import WireFaults, pulses_of, with_pulses
 from hbc_hil.faults import FaultyTransport
-from hbc_hil.finding import Finding, passed
-from hbc_hil.judge_rig import judge_rig
-from hbc_hil.plan import Plan
 from hbc_hil.rig import rig
-from hbc_hil.wire_faults import WireFaults, pulses_of, with_pulses
 from hbc_hil.world import World
 
 HELLO_VIRTUAL_S = 600.0  # a virtual clock runs far ahead of whoever reads

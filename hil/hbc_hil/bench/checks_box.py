@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from hbc_hil.finding import Finding, at_least, at_most, exactly
+from hbc_hil.bench.finding import Finding, at_least, at_most, exactly
 from hbc_hil.score import BeatScore
 
 IntArray = npt.NDArray[np.int64]

@@ -25,8 +25,8 @@ from hbc_hil.rig import RigOptions, chip_config
 from hbc_hil.rig_power import FAKES, HEAP, find_micropython
 from hbc_hil.world import CHUNK, EVENT, HEADER
 
-OUTPUTS = Path(__file__).parent / "machine_generator"
-FIRMWARE = Path(__file__).parent / "generator"
+OUTPUTS = Path(__file__).parents[1] / "machine_generator"
+FIRMWARE = Path(__file__).parents[1] / "generator"
 HOLD_UNTIL = '"start"'  # virtual time stands still until the host has asked for this
 
 

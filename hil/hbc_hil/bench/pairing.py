@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hbc_hil.checks_edges import EdgePairs, pair_edges
-from hbc_hil.clockfit import ratio_ppm
+from hbc_hil.bench.checks_edges import EdgePairs, pair_edges
+from hbc_hil.bench.clockfit import ratio_ppm
+from hbc_hil.bench.generator_link import GeneratorLog
 from hbc_hil.generator import programme as device
-from hbc_hil.generator_link import GeneratorLog
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hbc_hil.evidence import BootEvidence, Evidence
-from hbc_hil.plan import Plan
+from hbc_hil.bench.evidence import BootEvidence, Evidence
+from hbc_hil.bench.plan import Plan
+from hbc_hil.bench.wire_faults import account
 from hbc_hil.rig import Rig
-from hbc_hil.wire_faults import account
 from hbc_hil.world import CHUNK, HEADER, VOLT_PER_LSB, World
 
 IntArray = npt.NDArray[np.int64]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hbc_hil.finding import Finding, at_most, exactly
+from hbc_hil.bench.finding import Finding, at_most, exactly
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from hbc_hil.checks_edges import EdgeCounts
-from hbc_hil.evidence import BootEvidence
-from hbc_hil.wire_faults import Account, account
+from hbc_hil.bench.checks_edges import EdgeCounts
+from hbc_hil.bench.evidence import BootEvidence
+from hbc_hil.bench.wire_faults import Account, account
 
 FloatArray = npt.NDArray[np.float64]
 QUIET_NS = 0.3e9  # no edge precedes the report by less: what is counted has then settled
