@@ -92,7 +92,10 @@ def _next_boot_n():
             boot_n = int(file.read()) + 1
     except (OSError, ValueError):
         boot_n = 1
-    with open(BOOT_FILE + ".new", "w") as file:
-        file.write(str(boot_n))
-    os.rename(BOOT_FILE + ".new", BOOT_FILE)
+    try:
+        with open(BOOT_FILE + ".new", "w") as file:
+            file.write(str(boot_n))
+        os.rename(BOOT_FILE + ".new", BOOT_FILE)
+    except OSError:  # a full or broken file system must not stop the box
+        pass
     return boot_n

@@ -205,8 +205,7 @@ def rig(
 
 
 def chip_config(options: RigOptions, box: Box, seed: int) -> dict[str, Any]:
-    """Return what a simulated chip is told when it is powered up (``machine_esp32/chip.py``)."""
-    """What a chip is told when it is switched on; a caller may add to it or replace parts of it."""
+    """Return what ``machine_esp32/chip.py`` is told when it is switched on; a caller may replace parts of it."""
     wires = {WIRE_TRIGGER: box.trigger, WIRE_LO_PLUS: box.lo_plus, WIRE_LO_MINUS: box.lo_minus}
     return {
         "chip": box.chip,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -9,15 +10,16 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+from hbc_wire import messages
+
 from hbc_host.alarms import NOT_VISIBLE, Alarm, AlarmCriteria, AlarmMonitor
-from hbc_host.errors import HbcError
 from hbc_host.parts import note
-from hbc_host.protocol import StreamDecoder
+from hbc_host.protocol import StreamDecoder, is_a
 from hbc_host.recorder import Chunk
 
 log = logging.getLogger(__name__)
 
-SILENT_S = 1.5  # a box sends a block every 50 ms and a Hello every second
+SILENT_S = 1.5  # a box sends a block of ECG every 50 ms; whatever else comes does not show the heart
 LOOK_S = 0.1
 
 
@@ -69,31 +71,40 @@ class AlarmWatch:
 
     def _run(self) -> None:
         decoder = StreamDecoder()
-        heard_s: float | None = None
+        seen_s: float | None = None  # when ECG last came; None before the first bytes and when the recording is over
         while True:
-            try:
+            chunk: Chunk | None = None
+            with contextlib.suppress(queue.Empty):
                 chunk = self._chunks.get(timeout=LOOK_S)
-            except queue.Empty:
-                if heard_s is not None and self._clock() - heard_s > SILENT_S:
-                    self._tell(self.monitor.no_data(self._clock() - heard_s))
-                continue
-            if chunk is None:
-                return
-            heard_s = self._clock() if chunk.data else None  # an empty chunk: the recording is over
+                if chunk is None:
+                    return
             try:
-                for _, message in decoder.feed(chunk.data):
-                    self._tell(self.monitor.take(message))
-            except HbcError as error:  # another wire version
+                if chunk is not None and not chunk.data:
+                    seen_s = None
+                elif chunk is not None:
+                    seen_s = self._clock() if self._take(decoder, chunk.data) or seen_s is None else seen_s
+                if seen_s is not None and self._clock() - seen_s > SILENT_S:
+                    self._tell(self.monitor.no_data(self._clock() - seen_s))
+            except Exception as error:  # another wire version, or a bug: neither may be silent, nobody would watch
                 decoder = StreamDecoder()
-                log.warning("alarms: %s", error)
-            except Exception as error:  # a bug here must not be silent: nobody would watch
                 log.exception("alarm watch failed")
                 self._tell(
                     [Alarm(NOT_VISIBLE, True, 0, f"the alarm watch failed ({error!r}): nobody watches the beats")]
                 )
 
+    def _take(self, decoder: StreamDecoder, data: bytes) -> bool:
+        """Judge what came; True when there was ECG in it."""
+        has_ecg = False
+        for _, message in decoder.feed(data):
+            has_ecg = has_ecg or is_a(message, messages.EcgBlock)
+            self._tell(self.monitor.take(message))
+        return has_ecg
+
     def _tell(self, alarms: list[Alarm]) -> None:
         for alarm in alarms:
-            self._on_alarm(alarm)
             fields = {"kind": alarm.kind, "began": alarm.began, "met_us": alarm.met_us, "text": alarm.text}
             self._notes.put(note(self._clock(), "alarm", **fields))
+            try:
+                self._on_alarm(alarm)
+            except Exception:  # a closed terminal must not end the watch: the log still gets every alarm
+                log.exception("an alarm could not be shown: %s", alarm.text)

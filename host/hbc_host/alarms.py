@@ -30,9 +30,10 @@ DECIDED_US = 300_000  # a beat is reported at most this long after it happened (
 CLEAR_S = 5.0  # a state must be over for so long before it is said to be
 LEARNING_US = 2_500_000  # after boot the detector reports nothing at first
 HOLD_S = 180.0  # a baseline that the heart stays below is given up then, or no second fall would be seen
-# hbc_rpeak_state of native/include/hbc_rpeak.h. Flat is none of them: a heart that stands still is flat.
-BLIND = {3: "the amplifier is saturated", 5: "an electrode is off"}
-DOUBTFUL = {1: "noise", 2: "hum"}  # beats may still be seen; but their absence then says nothing
+# Flat is none of them: a heart that stands still is flat.
+BLIND = {messages.SIGNAL_SATURATED: "the amplifier is saturated", messages.SIGNAL_LEAD_OFF: "an electrode is off"}
+# Beats may still be seen then, but their absence says nothing.
+DOUBTFUL = {messages.SIGNAL_NOISY: "noise", messages.SIGNAL_HUM: "hum"}
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,14 @@ class AlarmMonitor:
         if is_a(message, messages.Health):
             self._blind["signal"] = BLIND.get(message.signal_state, "")
             self._doubt = DOUBTFUL.get(message.signal_state, "")
+            if not self._doubt:  # clear again, and perhaps still no beat: then it is a pause
+                self._blind.pop("doubt", None)
             return self._visibility(message.health_us)
         if is_a(message, messages.Hello) and message.boot_n != self._boot_n:
             self._boot_n = message.boot_n
+            over = [Alarm(kind, False, 0, f"over: {kind}, the box began anew") for kind in self.states]
             self._begin_anew(message)
+            return over
         return []
 
     def no_data(self, silent_s: float) -> list[Alarm]:

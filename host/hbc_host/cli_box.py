@@ -116,10 +116,13 @@ def replay(
     """
     out = Output(json_target)
     from hbc_host.clocksync import clock_words
+    from hbc_host.folder import writer_of
     from hbc_host.session import load_session
 
     if speed is not None and not (math.isfinite(speed) and speed > 0):
         raise InputError(f"speed {speed:g} is not above 0; give 1 for real time")
+    if verify and (who := writer_of(session)):
+        raise SessionError(f"{session} is being written by {who}; verify it when that has ended")
     live = load_session(session)
     again = _play(live, speed)
     document = _replay_document(live, again)

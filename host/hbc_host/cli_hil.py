@@ -63,6 +63,8 @@ def run(
     Example: hbc hil run itbs --faults drift,stalls
     """
     refuse_overwriting([], {"--junit": junit, "--json": Path(json_target) if json_target else None})
+    if junit is not None and not junit.resolve().parent.is_dir():
+        raise InputError(f"cannot write {junit}: {junit.parent} does not exist; choose another --junit")
     if bool(port) != bool(generator):
         raise InputError("give both --port (the box) and --generator, or neither to simulate both")
     if keep is not None and keep.exists() and any(keep.iterdir()):

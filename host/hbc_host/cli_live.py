@@ -88,9 +88,12 @@ def _sound(alarm: Alarm) -> None:
 
 
 def offer_to_continue(folder: Path, go_on: bool) -> None:
-    """Raise SessionError, with the way to go on, when a recording in this folder was interrupted."""
+    """Raise SessionError, with the way to go on, when a recording in this folder was interrupted, or still runs."""
+    from hbc_host.folder import writer_of
     from hbc_host.manifest import may_continue
 
+    if who := writer_of(folder):
+        raise SessionError(f"{folder} is being written by {who}; let it end first, or choose another folder")
     if not go_on and may_continue(folder):
         raise SessionError(
             f"{folder} holds a recording that was interrupted; go on with it by --continue, or choose another folder"

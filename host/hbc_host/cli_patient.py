@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import getpass
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -17,6 +18,7 @@ from hbc_host.errors import InputError
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from hbc_host.report.words import Verdict
     from hbc_host.store.followup import Course
     from hbc_host.store.models import Patient
 
@@ -277,14 +279,14 @@ def backup(
 
 @app.command()
 def audit(store: StoreOption = None, json_target: JsonOption = None) -> None:
-    """List who changed what, and check that no entry was taken out or altered.
+    """List who changed what, and check that entries follow from one another.
 
     Example: hbc patient audit
     """
     out = Output(json_target)
     from sqlalchemy import select
 
-    from hbc_host.store.audit import first_broken_idx
+    from hbc_host.store.audit import first_broken_idx, last_sha256
     from hbc_host.store.models import Audit
 
     with _store(store) as session:
@@ -292,15 +294,15 @@ def audit(store: StoreOption = None, json_target: JsonOption = None) -> None:
             (row.id, row.at.isoformat(timespec="seconds"), row.who, row.what)
             for row in session.scalars(select(Audit).order_by(Audit.id))
         ]
-        broken = first_broken_idx(session)
+        broken, last = first_broken_idx(session), last_sha256(session)
     for row in rows:
         out.say("  ".join(str(value) for value in row))
-    out.json({"entries": [list(row) for row in rows], "first_broken": broken})
+    out.json({"entries": [list(row) for row in rows], "first_broken": broken, "last_sha256": last})
     if broken is not None:
         raise InputError(
             f"entry {broken} does not follow from the one before it: the audit was altered; ask your backup"
         )
-    out.say(f"{len(rows)} entries, none missing")
+    out.say(f"{len(rows)} entries, each follows from the one before; last hash {last[:16]}")
 
 
 @contextmanager
@@ -352,9 +354,19 @@ def _print_patient(out: Output, patient: Patient, courses: list[Course], early_p
 
 
 def _sites(result: dict[str, Any]) -> str:
-    sites = result.get("sites", [])
-    parts = [f"{site['site']} {site['effect_bpm']:.1f} bpm" for site in sites if site.get("effect_bpm") is not None]
-    return ", ".join(parts) or "no site with a result"
+    from hbc_host.report.words import SITE_INTERVAL, VERDICT_WORD, interval, number
+    from hbc_host.sites import after_holm
+
+    parts = []
+    for site in result.get("sites", []):
+        p_holm = math.inf if site["p_holm"] is None else site["p_holm"]
+        verdict = VERDICT_WORD[cast("Verdict", after_holm(site["verdict"], p_holm))]
+        if site["effect_bpm"] is None or None in site["ci90_bpm"]:
+            parts.append(f"{site['site']} {verdict}")
+        else:
+            measured = f"{number(site['effect_bpm'])} bpm, {SITE_INTERVAL} {interval(*site['ci90_bpm'])}"
+            parts.append(f"{site['site']} {verdict} ({measured})")
+    return "; ".join(parts) or "no site with a result"
 
 
 def _word(value: bool | None) -> str:

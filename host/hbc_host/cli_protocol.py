@@ -153,9 +153,10 @@ def show(
     plan = plan_session(protocol, patient=patient, visit_n=visit, number=number, mt_mso_pct=mt)
     over = breaches(protocol, plan, mt_mso_pct=mt, pulses_today_n=pulses_today)
     state = signature_state(protocol)
-    _print_plan(out, f"{protocol.name}, visit {visit} of {patient}", plan)
-    out.say(f"{plan.pulses_n} pulses, {plan.duration_s / 60.0:.0f} min without moving the coil; protocol {state}")
     if not over:
+        _print_plan(out, f"{protocol.name}, visit {visit} of {patient}", plan)
+    out.say(f"{plan.pulses_n} pulses, {plan.duration_s / 60.0:.0f} min without moving the coil; protocol {state}")
+    if state == "signed" and not over:
         out.say(f"record it with: {record_command(protocol, plan, f'{patient}-{visit}')}")
     out.json(_document(protocol, plan, over, state))
     if over:

@@ -135,15 +135,6 @@ def fit_rows(run: FloatArray, rest: FloatArray | None, signals: FloatArray, dof:
     return _Rows(run, rest, signals, dof).fit(None)
 
 
-def refit(fit: Fit, run: FloatArray, rest: FloatArray | None, signals: FloatArray, dof: int) -> Fit:
-    """Fit again with the noise of what the mean fitted response leaves.
-
-    Noise that contains the response takes part of it away: 0.3 of 3 bpm, and power with it. Taking out the best of
-    many shapes also takes out noise; the surrogates get the same, so the p-value pays for it.
-    """
-    return _Rows(run, rest, signals, dof).fit(fit.weights * fit.fall_bpm)
-
-
 def evidence(run: FloatArray, rest: FloatArray | None, signals: FloatArray, dof: int, stretch: float = 1.0) -> Fit:
     """Both fits, for data, surrogates and data less a supposed response: what test and interval stand on.
 

@@ -192,7 +192,8 @@ def _why_no_hello(timeout_s: float, bytes_n: int, decoder: StreamDecoder) -> str
     if decoder.frames_n == 0:
         return (
             f"{bytes_n} bytes and {decoder.bad_n} bad frames in {timeout_s:g} s, not one good frame: wrong baud rate "
-            f"or another device on this port; the box speaks 115200 baud; `hbc box recover` looks closer"
+            f"or another device on this port; the box speaks 115200 baud; `hbc box recover` looks closer, and a board "
+            f"at its prompt or without the app needs `hbc box flash`"
         )
     return (
         f"{decoder.frames_n} good and {decoder.bad_n} bad frames in {timeout_s:g} s ({bytes_n} bytes), but no Hello; "

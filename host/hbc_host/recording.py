@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -110,6 +111,8 @@ class Recording:
         except SessionError as error:
             return "disk", str(error)
         finally:
+            with contextlib.suppress(SessionError):  # alarms raised while nothing was read belong into the log, too
+                self._keep_notes()
             self.link.__exit__(None, None, None)
             if self.tap is not None:
                 self.tap(Chunk(FROM_BOX, self.clock(), b""))
@@ -124,8 +127,7 @@ class Recording:
                 self._keep(arrival.chunk)
             else:
                 self.writer.log.sync_if_due()
-            for chunk in self.notes():
-                self.writer.log.append(chunk)
+            self._keep_notes()
             self._ask_for_missed()
             if last_read_n is None:
                 if self.stop():
@@ -138,6 +140,10 @@ class Recording:
                 owed = self.fetch and not self.tally.missed.settled
                 if late or (arrival.chunk is None and not owed):
                     return
+
+    def _keep_notes(self) -> None:
+        for chunk in self.notes():
+            self.writer.log.append(chunk)
 
     def _keep(self, chunk: Chunk) -> None:
         self.writer.log.append(chunk)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -206,8 +205,9 @@ def _notes(log: Log, stream: Stream, starts: IntArray, longest: int, boot: Boot)
             f"which holds {share_pct:.0f} % of the frames"
         )
     if stream.aways:
-        away_s = sum(away.away_s for away in stream.aways if math.isfinite(away.away_s))
-        notes.append(f"the connection was lost {len(stream.aways)} times, for {away_s:.1f} s in all")
+        # By the box's clock: the computer's may have begun anew in between.
+        away_s = sum(end_us - start_us for start_us, end_us in boot.link_spans) * 1e-6
+        notes.append(f"times without connection: {len(stream.aways)}, {away_s:.1f} s in all by the box's clock")
     if boot.counter.repeated_n:
         notes.append(f"{boot.counter.repeated_n} frames arrived twice; repeats were dropped")
     return notes

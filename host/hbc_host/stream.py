@@ -107,6 +107,8 @@ class _Reader:
             fields = note_of(chunk)
             if fields.get("event") in (LOST, PART):
                 self._new_connection(str(fields.get("reason", INTERRUPTED)), chunk.host_s)
+            if fields.get("event") == PART:  # perhaps of a computer that was started anew: its clock is another
+                self._reason, self._lost_s = INTERRUPTED, float("nan")
 
     def _new_connection(self, reason: str, lost_s: float) -> None:
         """A frame that was cut by the loss ends here; tokens begin anew."""

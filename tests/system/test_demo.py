@@ -120,5 +120,6 @@ def test_the_recording_becomes_a_visit_of_a_patient_with_the_same_effects(
     document = json.loads(shown.stdout)
     visit = document["visits"][0]
     assert (visit["mt_mso_pct"], visit["operator"], visit["state"]) == (52.0, "AJ", {"sleep_h": "6"})
+    assert "5CM-R not shown (" in shown.stderr
     found = {site["site"]: site["effect_bpm"] for site in visit["result"]["sites"]}
     assert found == {site["site"]: pytest.approx(site["effect_bpm"]) for site in result["sites"]}

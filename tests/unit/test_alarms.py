@@ -197,3 +197,64 @@ def test_silence_of_the_box_is_said() -> None:
         assert said.wait(10.0)
     assert heard[0].kind == NOT_VISIBLE
     assert "no data from the box" in heard[0].text
+
+
+def test_noise_that_clears_without_a_beat_is_a_pause_after_all() -> None:
+    health = [
+        (20.5, make(messages.Health, health_us=20_500_000, signal_state=messages.SIGNAL_HUM)),
+        (26.5, make(messages.Health, health_us=26_500_000, signal_state=messages.SIGNAL_GOOD)),
+    ]
+    alarms = play(AlarmMonitor(AlarmCriteria()), steady(70, 0.5, 20.0), 40.0, health)
+    began = [(alarm.kind, at_s) for at_s, alarm in alarms if alarm.began]
+    assert [kind for kind, _ in began] == [NOT_VISIBLE, PAUSE]
+    assert began[1][1] < 26.5 + 3.0 + 0.5
+
+
+def test_what_was_on_when_the_box_began_anew_is_said_to_be_over() -> None:
+    monitor = AlarmMonitor(AlarmCriteria())
+    play(monitor, steady(70, 0.5, 20.0), 30.0)
+    over = monitor.take(messages.Hello.make(*hello_values(boot_n=8)))
+    assert [(alarm.kind, alarm.began) for alarm in over] == [(PAUSE, False)]
+
+
+def test_bytes_without_ecg_do_not_hide_that_nobody_watches() -> None:
+    said = threading.Event()
+    heard: list[Alarm] = []
+
+    def speak(alarm: Alarm) -> None:
+        heard.append(alarm)
+        said.set()
+
+    with AlarmWatch(AlarmCriteria(), speak) as watch:
+        watch.tap(Chunk(FROM_BOX, time.monotonic(), frame(messages.Hello, 0, *hello_values())))
+        until_s = time.monotonic() + 20.0
+        while not said.wait(0.05) and time.monotonic() < until_s:
+            watch.tap(Chunk(FROM_BOX, time.monotonic(), b"rst:0x10 (RTCWDT_RTC_RESET)\r\n"))
+    assert [alarm.kind for alarm in heard[:1]] == [NOT_VISIBLE]
+
+
+def test_a_voice_that_fails_does_not_end_the_watch() -> None:
+    spoken_n = 0
+
+    def speak(_: Alarm) -> None:
+        nonlocal spoken_n
+        spoken_n += 1
+        raise BrokenPipeError("the terminal is gone")
+
+    def block(k: int) -> bytes:
+        values = values_of(
+            messages.EcgBlock, first_idx=k * 25, first_us=k * 50_000, ecg_lsb=[0] * 25, residual_us=[0] * 25
+        )
+        return frame(messages.EcgBlock, k, *values)
+
+    with AlarmWatch(AlarmCriteria(), speak) as watch:
+        watch.tap(Chunk(FROM_BOX, time.monotonic(), frame(messages.Hello, 0, *hello_values())))
+        watch.tap(Chunk(FROM_BOX, time.monotonic(), b"".join(block(k) for k in range(130))))
+        off = frame(messages.Status, 0, *values_of(messages.Status, status_us=6_600_000, leads=1))
+        watch.tap(Chunk(FROM_BOX, time.monotonic(), off))
+        until_s = time.monotonic() + 20.0
+        while spoken_n < 2 and time.monotonic() < until_s:
+            time.sleep(0.05)
+        notes = watch.notes()
+    assert spoken_n >= 2
+    assert len(notes) >= 2

@@ -103,12 +103,32 @@ def test_a_signature_shows_any_later_change_but_not_a_comment(file: Path) -> Non
     assert signature_state(sign(file, "A. Jansen", date(2026, 3, 1))) == "signed"
     assert signature_state(changed(file, "[alarms]", "[alarms]  # as agreed")) == "signed"
     assert signature_state(changed(file, "lowest_bpm = 40", "lowest_bpm = 45")) == "changed"
+    file.write_text(file.read_text().replace("[signature]", "[signature]  # of March"))
     again = sign(file, "B. de Vries", date(2026, 3, 2))
     assert signature_state(again) == "signed"
     assert again.signature is not None
     assert again.signature.by == "B. de Vries"
     assert file.read_text().count("[signature]") == 1
     assert "# as agreed" in file.read_text()
+
+
+def test_a_signature_that_is_not_at_the_end_is_refused_and_the_file_left_alone(file: Path) -> None:
+    sign(file, "A. Jansen", date(2026, 3, 1))
+    head, _, tail = file.read_text().partition("[alarms]")
+    alarms, _, signature = tail.partition("[signature]")
+    file.write_text(f"{head}[signature]  # ours{signature}[alarms]{alarms}")
+    before = file.read_text()
+    assert signature_state(load_protocol(file)) == "signed"
+    with pytest.raises(InputError, match="could not be signed"):
+        sign(file, "B. de Vries", date(2026, 3, 2))
+    assert file.read_text() == before
+
+
+@pytest.mark.parametrize("mt_mso_pct", range(30, 80))
+def test_a_step_at_the_cap_never_passes_it_by_rounding(file: Path, mt_mso_pct: int) -> None:
+    protocol = changed(file, f"steps = [{STEPS}]", "steps = [120]")
+    plan = plan_session(protocol, patient="P-1", mt_mso_pct=mt_mso_pct)
+    assert breaches(protocol, plan, mt_mso_pct=mt_mso_pct) == ()
 
 
 def test_only_a_protocol_with_every_cap_and_alarm_can_be_signed(file: Path) -> None:
@@ -245,6 +265,8 @@ def test_from_a_decided_file_to_the_run_sheet(file: Path) -> None:
 
 
 def test_the_run_sheet_names_the_recording_that_fits_it(file: Path, tmp_path: Path) -> None:
+    assert "record it with" not in run("protocol", "show", file, "--patient", "P-014", "--mt", "50").stdout
+    sign(file, "A. Jansen", date(2026, 3, 1))
     shown = run("protocol", "show", file, "--patient", "P-014", "--mt", "50").stdout
     command = next(line for line in shown.splitlines() if line.startswith("record it with: "))
     words = shlex.split(command.removeprefix("record it with: ").replace("PORT", str(tmp_path / "no-port")))
@@ -261,6 +283,8 @@ def test_the_run_sheet_names_the_recording_that_fits_it(file: Path, tmp_path: Pa
 
 def test_with_catch_trains_no_intensity_is_given_to_the_wrong_train(file: Path) -> None:
     changed(file, 'kind = "dash"', 'kind = "dash"\ncatch_trains_n = 3')
+    sign(file, "A. Jansen", date(2026, 3, 1))
+    assert "record it with" in run("protocol", "show", file, "--patient", "P-014", "--mt", "50").stdout
     assert "--intensities" not in run("protocol", "show", file, "--patient", "P-014", "--mt", "50").stdout
 
 

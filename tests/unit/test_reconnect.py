@@ -101,7 +101,7 @@ def test_a_recording_goes_on_on_the_next_port_and_its_replay_is_the_same(tmp_pat
     assert gap.reason == str(GONE)
     assert any(start <= gap.start_s < gap.end_s <= end for start, end in session.gaps_s)
     assert session.frames_lost_n == 100
-    assert any("the connection was lost 1 times" in note for note in session.notes)
+    assert any("times without connection: 1, " in note for note in session.notes)
     assert verify_replay(tmp_path / "s").same
 
 

@@ -254,3 +254,13 @@ def test_too_little_room_is_said_before_the_recording(tmp_path: Path, monkeypatc
     free_n = 100_000
     with pytest.raises(SessionError, match=r"0\.1 MB free at .*, a minute of recording needs 0\.3 MB"):
         room_warning(tmp_path / "s", None)
+
+
+def test_a_running_recording_is_neither_verified_nor_offered_to_be_continued(tmp_path: Path) -> None:
+    lock = FolderLock(tmp_path)
+    replayed = CliRunner().invoke(app, ["replay", str(tmp_path), "--verify"])
+    recorded = CliRunner().invoke(app, ["record", "--port", "/dev/no-such-port", "--out", str(tmp_path)])
+    lock.release()
+    for result in (replayed, recorded):
+        assert result.exit_code == 2
+        assert "is being written by" in result.stderr

@@ -144,7 +144,7 @@ def test_a_deleted_patient_is_gone_from_the_file_and_the_number_is_not_used_agai
         "update audit set who = 'somebody' where id = 2",
         "update audit set at = '2020-01-01 00:00:00' where id = 2",
         "delete from audit where id = 2",
-        "update audit set content_sha256 = sha256 where id = 1",
+        "update audit set what = 'patient 7 added' where id = 1",
     ],
 )
 def test_tampering_with_the_audit_shows(place: Path, tampering: str) -> None:
@@ -161,6 +161,15 @@ def test_tampering_with_the_audit_shows(place: Path, tampering: str) -> None:
     refused = run("audit")
     assert refused.exit_code == 2
     assert "the audit was altered" in refused.stderr
+
+
+def test_the_audit_holds_no_value_and_its_last_hash_stands_for_all_of_it(place: Path) -> None:
+    with_patient()
+    before = json.loads(run("audit", "--json", "-").stdout)["last_sha256"]
+    assert run("score", "P-1", "PHQ-9", 17, "--on", "2026-03-01").exit_code == 0
+    document = json.loads(run("audit", "--json", "-").stdout)
+    assert document["last_sha256"] != before
+    assert [entry[3] for entry in document["entries"]] == ["patient 1 added", "score added to patient 1"]
 
 
 def test_a_time_without_a_zone_is_refused(place: Path) -> None:

@@ -28,6 +28,7 @@ from hbc_hil.errors import GeneratorError, ScenarioError
 from hbc_hil.rig import RigOptions, rig
 from hbc_hil.scenario import Scenario
 
+QUIET_S = 2.5  # a box changes no setting until 2 s after an edge
 TAIL_S = 3.0  # after the last pulse: the last reports of the box
 SIMULATED_HELLO_S = 600.0
 REAL_HELLO_S = 30.0
@@ -228,9 +229,13 @@ def _real(plan: Plan, port: str, generator: str) -> Iterator[Bench]:
                     done_s.append(time.monotonic() + plan.pattern.train_s + TAIL_S)
                 return bool(done_s) and time.monotonic() > done_s[0]
 
-            yield Bench(port, link, time.monotonic, finished, f"box at {port}")
-            with contextlib.suppress(GeneratorError, HbcError):
-                link.stop()
+            try:
+                yield Bench(port, link, time.monotonic, finished, f"box at {port}")
+            finally:
+                with contextlib.suppress(GeneratorError, HbcError):
+                    link.stop()
+                if plan.settings:
+                    time.sleep(QUIET_S)
     finally:
         _settings(port, before)
 

@@ -134,7 +134,7 @@ def steps_for(beats_n: int, *, attended: bool, trigger: bool) -> tuple[Step, ...
                 "fire one single pulse of the stimulator (lowest power, coil away from everybody), or touch the test "
                 "contact of the trigger input",
                 TRIGGER_S if attended else UNATTENDED_TRIGGER_S,
-                lambda watch, _, after_s: watch.edges_n > 0 and after_s >= 1.0,
+                lambda watch, start, after_s: watch.edges_n > (start[1] if attended else 0) and after_s >= 1.0,
             )
         )
     return tuple(steps)

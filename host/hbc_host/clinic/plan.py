@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -136,7 +137,10 @@ def _steps_mso_pct(protocol: ProtocolFile, mt_mso_pct: float | None) -> list[flo
         raise InputError("intensities are in %MT: give the motor threshold in %MSO, such as --mt 52")
     if not 0.0 < mt_mso_pct <= 100.0:
         raise InputError(f"a motor threshold of {mt_mso_pct:g} %MSO is not above 0 and up to 100")
-    found = [float(round(step * mt_mso_pct / 100.0)) for step in steps]  # stimulators are set in whole percent
+    # Stimulators are set in whole percent; never more than was asked for.
+    found = [float(math.floor(step * mt_mso_pct / 100.0 + 1e-9)) for step in steps]
+    if min(found) < 1.0:
+        raise InputError(f"{min(steps):g} %MT of {mt_mso_pct:g} %MSO is below 1 %MSO; check the motor threshold")
     if max(found) > 100.0:
         raise InputError(
             f"{max(steps):g} %MT of {mt_mso_pct:g} %MSO is {max(found):.0f} %MSO, more than the stimulator has"

@@ -6,11 +6,15 @@ This is a written word, no cryptography: it shows that a file was changed after 
 from __future__ import annotations
 
 import os
+import re
+import tomllib
 from datetime import date
 from pathlib import Path
 
-from hbc_host.clinic.protocol_file import ProtocolFile, load_protocol
+from hbc_host.clinic.protocol_file import ProtocolFile, load_protocol, parse
 from hbc_host.errors import InputError
+
+HEADER = re.compile(r"\s*\[\w+\]\s*(#.*)?$")  # of a table
 
 
 def open_points(protocol: ProtocolFile) -> tuple[str, ...]:
@@ -52,18 +56,22 @@ def sign(path: Path | str, by: str, on: date) -> ProtocolFile:
         raise InputError(f"{by!r} is no name to sign with; give 1 to 40 letters, such as 'A. Jansen'")
     text = _without_signature(file.read_text("utf-8"))
     lines = ["[signature]", f'by = "{name}"', f"on = {on.isoformat()}", f'sha256 = "{protocol.content_sha256()}"']
-    _replace(file, text + "\n" + "\n".join(lines) + "\n")
-    signed = load_protocol(file)
-    if signature_state(signed) != "signed":  # a [signature] elsewhere than at the end would have been left in
-        raise InputError(f"{file} could not be signed: move the table [signature] to the end, or take it out")
+    whole = text + "\n" + "\n".join(lines) + "\n"
+    try:
+        signed = parse(tomllib.loads(whole), str(file))
+    except tomllib.TOMLDecodeError:  # an older signature elsewhere than at the end was left in
+        signed = protocol.model_copy(update={"signature": None})
+    if signed.content_sha256() != protocol.content_sha256() or signature_state(signed) != "signed":
+        raise InputError(f"{file} could not be signed: take the table [signature] out, or move it to the end")
+    _replace(file, whole)
     return signed
 
 
 def _without_signature(text: str) -> str:
     """The text up to its last table, when that is the signature."""
     lines = text.splitlines()
-    headers = [at for at, line in enumerate(lines) if line.strip().startswith("[") and line.strip().endswith("]")]
-    if headers and lines[headers[-1]].strip() == "[signature]":
+    headers = [at for at, line in enumerate(lines) if HEADER.match(line)]
+    if headers and lines[headers[-1]].strip().startswith("[signature]"):
         lines = lines[: headers[-1]]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -1,11 +1,12 @@
-"""The record of who changed what: each entry carries the hash of the one before it, so that a gap or an edit shows."""
+"""The record of who changed what: each entry carries the hash of the one before it, so that a gap or an edit shows.
+
+Entries cut off at the end cannot show by themselves: whoever wants to know keeps the last hash elsewhere.
+"""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,11 +16,10 @@ from hbc_host.store.models import Audit
 START = "0" * 64
 
 
-def note_change(session: Session, who: str, what: str, content: dict[str, Any]) -> None:
-    """Append an entry. ``content`` is kept as a hash only: it proves a value that is still known, and tells nothing."""
-    text = json.dumps(content, sort_keys=True, default=str, ensure_ascii=False)
-    row = Audit(at=datetime.now(UTC), who=who, what=what, content_sha256=sha256(text.encode()).hexdigest(), sha256="")
-    row.sha256 = _chained(_last_sha256(session), row)
+def note_change(session: Session, who: str, what: str) -> None:
+    """Append an entry. It says what was done, never a value: entries stay when a patient is deleted."""
+    row = Audit(at=datetime.now(UTC), who=who, what=what, sha256="")
+    row.sha256 = _chained(last_sha256(session), row)
     session.add(row)
     session.flush()
 
@@ -34,10 +34,11 @@ def first_broken_idx(session: Session) -> int | None:
     return None
 
 
-def _last_sha256(session: Session) -> str:
+def last_sha256(session: Session) -> str:
+    """Hash of the newest entry, which stands for the whole list."""
     return session.scalar(select(Audit.sha256).order_by(Audit.id.desc()).limit(1)) or START
 
 
 def _chained(before: str, row: Audit) -> str:
     at = row.at.astimezone(UTC).isoformat()
-    return sha256("\n".join([before, at, row.who, row.what, row.content_sha256]).encode()).hexdigest()
+    return sha256("\n".join([before, at, row.who, row.what]).encode()).hexdigest()

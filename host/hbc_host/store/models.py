@@ -103,7 +103,7 @@ class AdverseEvent(Base):
 
 
 class Audit(Base):
-    """Who changed what, each row holding the hash of the one before: a row taken out or altered shows.
+    """Who changed what; each row holds the hash of the one before: one altered, or taken out between others, shows.
 
     Rows name patients by number only, so that they can stay when a patient's data are deleted.
     """
@@ -114,5 +114,4 @@ class Audit(Base):
     at: Mapped[datetime]
     who: Mapped[str] = mapped_column(String(80))
     what: Mapped[str] = mapped_column(String(200))
-    content_sha256: Mapped[str] = mapped_column(String(64))
     sha256: Mapped[str] = mapped_column(String(64))

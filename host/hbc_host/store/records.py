@@ -144,7 +144,7 @@ def delete_patient(session: Session, patient: Patient, *, who: str) -> None:
     number = patient.number
     session.delete(patient)
     session.flush()
-    note_change(session, who, f"patient {number} deleted", {})
+    note_change(session, who, f"patient {number} deleted")
 
 
 def export_patient(patient: Patient) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def _columns(row: Base) -> dict[str, Any]:
 def _keep(session: Session, row: RowT, who: str, what: str) -> RowT:
     session.add(row)
     session.flush()
-    note_change(session, who, what, _columns(row))
+    note_change(session, who, what)
     return row
 
 

@@ -64,7 +64,6 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime, nullable=False),
         sa.Column("who", sa.String(80), nullable=False),
         sa.Column("what", sa.String(200), nullable=False),
-        sa.Column("content_sha256", sa.String(64), nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
     )
 
