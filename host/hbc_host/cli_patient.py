@@ -130,6 +130,7 @@ def score(
     total: Annotated[float, typer.Argument(metavar="TOTAL", help="Total of the scale.")],
     on: Annotated[str, typer.Option("--on", metavar="DATE", help="Day, 2026-03-01; else today.")] = "",
     treatment: TreatmentOption = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Correct the total of that day.")] = False,
     store: StoreOption = None,
     by: ByOption = None,
 ) -> None:
@@ -140,7 +141,8 @@ def score(
     from hbc_host.store.records import add_score, find_patient
 
     with _store(store) as session:
-        row = add_score(session, find_patient(session, patient), scale, _day(on), total, treatment, who=_who(by))
+        owner = find_patient(session, patient)
+        row = add_score(session, owner, scale, _day(on), total, treatment, who=_who(by), replace=replace)
         print(f"{patient}: {row.scale} {row.total:g} on {row.on}")
 
 

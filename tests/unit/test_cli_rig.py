@@ -74,6 +74,19 @@ def test_record_replay_and_switching_off(simulated: tuple[subprocess.Popen[str],
     assert "the simulated box is off" in stdout
 
 
+def test_a_closed_terminal_ends_a_recording_whole(simulated: tuple[subprocess.Popen[str], str], tmp_path: Path) -> None:
+    _, port = simulated
+    session = tmp_path / "P-004"
+    child = start("record", "--port", port, "--out", str(session))
+    until_s = time.monotonic() + 20.0
+    while not (session / "wire.hbclog").exists() and time.monotonic() < until_s:
+        time.sleep(0.1)
+    child.send_signal(signal.SIGHUP)
+    child.communicate(timeout=20)
+    assert json.loads((session / "manifest.json").read_text())["ended"] == "interrupted"
+    assert json_of("replay", str(session), "--verify")["same"] is True
+
+
 def test_a_recording_is_never_overwritten(simulated: tuple[subprocess.Popen[str], str], tmp_path: Path) -> None:
     _, port = simulated
     (tmp_path / "notes.txt").write_text("mine")

@@ -242,7 +242,7 @@ def test_a_new_file_needs_only_what_the_clinic_decides(kind: str, tmp_path: Path
     assert "no intensity in steps yet" in refused.stderr
     file.write_text(file.read_text().replace("steps = []", "steps = [100]"))
     refused = run("protocol", "check", file)
-    assert "7 points are open" in refused.stderr
+    assert "6 points are open" in refused.stderr
     assert "open: caps.pulses_a_day" in refused.stdout
     again = run("protocol", "new", kind, file)
     assert again.exit_code == 2

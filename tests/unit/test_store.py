@@ -112,6 +112,9 @@ def test_impossible_totals_and_a_second_one_on_the_day_are_refused(place: Path) 
         records.add_score(session, patient, "PHQ-9", date(2026, 3, 1), 20, None, who="me")
         with pytest.raises(InputError, match="already"):
             records.add_score(session, patient, "phq9", date(2026, 3, 1), 19, None, who="me")
+        records.add_score(session, patient, "phq9", date(2026, 3, 1), 19, 3, who="me", replace=True)
+    with open_store() as session:
+        assert [one.total for one in records.totals(records.find_patient(session, "P-1"), "PHQ-9")] == [19]
 
 
 def test_a_recording_belongs_to_one_patient_only(place: Path) -> None:

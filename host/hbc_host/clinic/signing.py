@@ -27,7 +27,7 @@ def open_points(protocol: ProtocolFile) -> tuple[str, ...]:
         found.append("caps.source")
     if alarms.fall_bpm is None and alarms.fall_pct is None:
         found.append("alarms.fall_bpm or alarms.fall_pct")
-    found += [f"alarms.{name}" for name in ("lowest_bpm", "highest_bpm", "pause_s") if getattr(alarms, name) is None]
+    found += [f"alarms.{name}" for name in ("lowest_bpm", "pause_s") if getattr(alarms, name) is None]
     return tuple(found)
 
 

@@ -92,15 +92,29 @@ def all_patients(session: Session) -> Sequence[Patient]:
 
 
 def add_score(
-    session: Session, patient: Patient, scale: str, on: date, total: float, treatment_n: int | None, *, who: str
+    session: Session,
+    patient: Patient,
+    scale: str,
+    on: date,
+    total: float,
+    treatment_n: int | None,
+    *,
+    who: str,
+    replace: bool = False,
 ) -> Score:
-    """Add a total; raises InputError when it is impossible, or that day has one already."""
+    """Add a total; raises InputError when it is impossible, or that day has one already and ``replace`` is not set."""
     known = scale_of(scale)
     if not 0.0 <= total <= known.highest:
         raise InputError(f"{known.name} total {total:g} is outside 0 to {known.highest:g}")
     _not_negative("treatments", treatment_n)
-    if any(score.on == on and score.scale == known.name for score in patient.scores):
-        raise InputError(f"{patient.pseudonym} has a {known.name} total on {on} already; one a day")
+    there = next((score for score in patient.scores if (score.on, score.scale) == (on, known.name)), None)
+    if there is not None and not replace:
+        raise InputError(
+            f"{patient.pseudonym} has a {known.name} total on {on} already, {there.total:g}; to correct it: --replace"
+        )
+    if there is not None:
+        there.total, there.treatment_n = total, treatment_n
+        return _keep(session, there, who, f"score of patient {patient.number} replaced")
     score = Score(on=on, scale=known.name, total=total, treatment_n=treatment_n)
     patient.scores.append(score)
     return _keep(session, score, who, f"score added to patient {patient.number}")
