@@ -201,17 +201,6 @@ def progress(text: str) -> Iterator[Callable[[float], None]]:
         yield lambda share: bar.update(task, completed=share)
 
 
-@contextmanager
-def plain_simulator_errors() -> Iterator[None]:
-    """Errors of hbc_hil, which cannot be HbcErrors since it knows nothing of the host, become one line too."""
-    try:
-        yield
-    except (ValueError, RuntimeError) as fault:
-        if not type(fault).__module__.startswith("hbc_hil"):
-            raise
-        raise InputError(str(fault)) from fault
-
-
 def command_line(*words: object) -> str:
     """A command as one would type it, quoted where the shell needs it."""
     return shlex.join(["hbc", *(str(word) for word in words if word is not None)])

@@ -6,12 +6,14 @@ The only place beside ``cli_rig`` where the host reaches ``hbc_hil``, and only i
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hbc_host.cli_common import HbcGroup, JsonOption, Output, plain_simulator_errors, progress, refuse_overwriting
+from hbc_host.cli_common import HbcGroup, JsonOption, Output, progress, refuse_overwriting
 from hbc_host.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def run(
         raise InputError(f"{keep} is not empty; choose another --keep, nothing is ever overwritten")
     out = Output(json_target)
     names = [name.strip() for name in faults.split(",") if name.strip()]
-    with plain_simulator_errors(), tempfile.TemporaryDirectory(prefix="hbc-hil-") as scratch:
+    with _plain_errors(), tempfile.TemporaryDirectory(prefix="hbc-hil-") as scratch:
         from hbc_hil.bench.plan import load_plan
 
         plan = load_plan(scenario, faults=names, seed=seed)
@@ -133,3 +135,14 @@ def _show(out: Output, outcome: Outcome) -> None:
     failed = [f.check for f in outcome.findings if f.verdict == "FAIL"]
     verdict = "PASS" if outcome.passed else f"FAIL ({', '.join(failed) or 'nothing was checked'})"
     out.say(f"{verdict}: {len(outcome.findings)} checks in {outcome.wall_s:.1f} s")
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Errors of the simulator and the bench, which cannot be HbcErrors since they know nothing of the host."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as fault:
+        if not type(fault).__module__.startswith("hbc_hil"):
+            raise
+        raise InputError(str(fault)) from fault

@@ -16,15 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from hbc_host.cli_common import (
-    JsonOption,
-    Output,
-    StoppedError,
-    command_line,
-    plain_simulator_errors,
-    progress,
-    refuse_overwriting,
-)
+from hbc_host.cli_common import JsonOption, Output, StoppedError, command_line, progress, refuse_overwriting
+from hbc_host.errors import InputError
 
 if TYPE_CHECKING:
     from hbc_hil.demo import DemoResult
@@ -56,7 +49,7 @@ def demo(
     """
     refuse_overwriting([], {"--out": out_dir / "report.html", "--json": Path(json_target) if json_target else None})
     out = Output(json_target)
-    with plain_simulator_errors():
+    with _plain_errors():
         from hbc_hil.demo import run_demo
 
         with _stopped_demo(out_dir / "session"), progress("measuring a simulated patient") as done:
@@ -94,7 +87,7 @@ def sim(
     Example: hbc sim --minutes 10
     """
     out = Output(json_target)
-    with plain_simulator_errors():
+    with _plain_errors():
         from hbc_hil.rig import RigOptions, rig
         from hbc_hil.scenario import Scenario
 
@@ -217,3 +210,14 @@ def _until_told() -> Iterator[None]:
         pass
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """The simulator's own errors, which cannot be HbcErrors since it knows nothing of the host, become one line too."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as fault:
+        if not type(fault).__module__.startswith("hbc_hil"):
+            raise
+        raise InputError(str(fault)) from fault
