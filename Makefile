@@ -5,6 +5,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.ready
+DEV := .venv/.dev
 SOURCES := pyproject.toml setup.py native/build_native.py $(wildcard native/src/*.[ch] native/include/*.h)
 
 help:  ## list the targets
@@ -22,10 +23,15 @@ need-tools:
 $(SETUP): $(SOURCES)
 	@$(MAKE) --no-print-directory need-tools
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -e .
 	touch $@
 
-typings/.ready: $(SETUP)
+# What tests, studies and fuzzers need beyond the instrument itself.
+$(DEV): $(SETUP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -e '.[dev]'
+	touch $@
+
+typings/.ready: $(DEV)
 	rm -rf typings
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target typings micropython-esp32-stubs==1.29.0.post1
 	touch $@
@@ -42,10 +48,10 @@ demo: $(SETUP)  ## run the whole instrument on a simulated patient
 	$(BIN)/hbc demo
 
 # Two at a time: a third of the tests waits for real time. A file stays in one process, for its recordings are shared.
-test: $(SETUP) lint node_modules/.ready  ## lint, then all tests
+test: $(DEV) lint node_modules/.ready  ## lint, then all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: $(SETUP) typings/.ready  ## ruff, mypy (host and device), import-linter
+lint: $(DEV) typings/.ready  ## ruff, mypy (host and device), import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p hbc_host -p hbc_hil -p hbc_native -p hbc_wire
@@ -56,7 +62,7 @@ lint: $(SETUP) typings/.ready  ## ruff, mypy (host and device), import-linter
 .venv-peers/.ready: $(SOURCES)
 	@$(MAKE) --no-print-directory need-tools
 	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,peers]'
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -e '.[dev,peers]'
 	touch $@
 
 bench: .venv-peers/.ready  ## benchmarks beside other detectors; writes docs/detector-peers.md
@@ -64,26 +70,26 @@ bench: .venv-peers/.ready  ## benchmarks beside other detectors; writes docs/det
 	.venv-peers/bin/python -m pytest tests/benchmarks --benchmark-only --benchmark-json=build/bench.json
 	.venv-peers/bin/python tests/benchmarks/bench_table.py build/bench.json
 
-fuzz: $(SETUP)  ## fuzz the detector for FUZZ_S seconds (600)
+fuzz: $(DEV)  ## fuzz the detector for FUZZ_S seconds (600)
 	$(BIN)/python native/fuzz/run.py fuzz --seconds $(or $(FUZZ_S),600)
 
-hammer: $(SETUP)  ## HAMMER_N (1e9) random and adversarial samples through the sanitizer build
+hammer: $(DEV)  ## HAMMER_N (1e9) random and adversarial samples through the sanitizer build
 	$(BIN)/python native/fuzz/run.py hammer --samples $(or $(HAMMER_N),1e9)
 
-cost: $(SETUP)  ## cycles, code and stack of the detector on the ESP32, counted
+cost: $(DEV)  ## cycles, code and stack of the detector on the ESP32, counted
 	$(BIN)/python tests/study/device_cost.py
 
-study: $(SETUP)  ## false positives and power of coupling, thresholds, sites; hours
+study: $(DEV)  ## false positives and power of coupling, thresholds, sites; hours
 	$(BIN)/python tests/study/coupling_null.py
 	$(BIN)/python tests/study/null_campaign.py
 	$(BIN)/python tests/study/threshold_study.py --seed 103
 	$(BIN)/python tests/study/sites_study.py
 	$(BIN)/python tests/study/published_null.py
 
-soak: $(SETUP)  ## SOAK_N (1000) recordings under faults, then SOAK_H (24) virtual hours
+soak: $(DEV)  ## SOAK_N (1000) recordings under faults, then SOAK_H (24) virtual hours
 	$(BIN)/python tests/study/soak.py --sessions $(or $(SOAK_N),1000) --hours $(or $(SOAK_H),24)
 
-fuzz-host: $(SETUP)  ## fuzz deframer, unpacker and session loading, FUZZ_S (600) seconds each
+fuzz-host: $(DEV)  ## fuzz deframer, unpacker and session loading, FUZZ_S (600) seconds each
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
 	for target in deframe unpack frames log; do $(BIN)/python tests/study/fuzz_host.py $$target --seconds $(or $(FUZZ_S),600) || exit 1; done
 
@@ -92,16 +98,17 @@ HIL := quick 10hz itbs stress_1khz paced generator board_esp32s3 board_esp32c6 b
 HIL += hour_10hz hour_itbs hour_stress_1khz hour_costs_x10
 HIL_FAULTS := active_low bounce bounce_fast bounce_raw brownout costs_x10 drift gc overflow runts stalls stuck_pin uart_noise uart_stall wrap
 
-hil: $(SETUP)  ## hardware-in-the-loop scenarios and faults in the simulator, hours of virtual time; JUnit in build/hil
+hil: $(DEV)  ## hardware-in-the-loop scenarios and faults in the simulator, hours of virtual time; JUnit in build/hil
 	@mkdir -p build/hil
 	@for name in $(HIL); do $(BIN)/hbc hil run $$name --junit build/hil/$$name.xml || exit 1; done
 	@for name in $(HIL_FAULTS); do $(BIN)/hbc hil run quick --faults $$name --junit build/hil/quick-$$name.xml || exit 1; done
 	@$(BIN)/hbc hil run board_esp32c3 --faults drop_callbacks --junit build/hil/c3-drop.xml
 
-mutate: $(SETUP)  ## plant mistakes one at a time, see which test falls; writes docs/mutations.md; half an hour
+mutate: $(DEV)  ## plant mistakes one at a time, see which test falls; writes docs/mutations.md; half an hour
 	$(BIN)/python tests/study/mutations.py --write
 
-docs: $(SETUP)  ## regenerate the generated parts of docs/
+docs: $(DEV)  ## regenerate the generated parts of docs/
+	$(BIN)/python -m tests.catalogues
 	$(BIN)/python -m tests.wire.wire_docs
 	$(BIN)/python -m hbc_host.box.app_files > firmware/package.json
 	$(BIN)/python -m tests.wiring.wiring_docs

@@ -1,0 +1,1 @@
+"""Many patients: tables, models, and what they can and cannot show."""
