@@ -52,6 +52,11 @@ class WorldFeed:
             if self._pull_header():
                 _write(pipe, self._header)
                 chunk_n = self._number_at(from_ns)
+                if chunk_n is None:  # the world must not jump
+                    self.error = RigError(
+                        f"the world at {1e-9 * from_ns:.3f} s is not kept any more; reset the box sooner"
+                    )
+                    return
                 while (chunk := self._chunk(chunk_n)) is not None:
                     _write(pipe, chunk)
                     chunk_n += 1
@@ -88,10 +93,11 @@ class WorldFeed:
             k = chunk_n - self._first_n
             return None if k >= len(self._kept) else self._kept[k][1] if k >= 0 else b""
 
-    def _number_at(self, from_ns: int) -> int:
-        """Return the number of the newest kept chunk that begins no later than this; of the oldest, if none does."""
+    def _number_at(self, from_ns: int) -> int | None:
+        """Return the number of the newest kept chunk that begins no later than this; None when that one is gone."""
         with self._keeping:
-            return self._first_n + max(0, sum(start_ns <= from_ns for start_ns, _ in self._kept) - 1)
+            earlier_n = sum(start_ns <= from_ns for start_ns, _ in self._kept)
+            return None if self._first_n and not earlier_n else self._first_n + max(0, earlier_n - 1)
 
     def _next(self) -> bytes | None:
         try:

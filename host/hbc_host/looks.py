@@ -113,16 +113,16 @@ def limits(share: Sequence[float] | FloatArray, alpha: float) -> tuple[float, ..
     below: FloatArray | None = None  # accumulated evidence of the runs that no look has stopped yet, and its density
     density: FloatArray | None = None
     before = 0.0
-    for now, spend in zip(share, np.diff(spent, prepend=0.0), strict=True):
-        sd = math.sqrt(now - before)
+    for seen, spend in zip(share, np.diff(spent, prepend=0.0), strict=True):
+        sd = math.sqrt(seen - before)
         if below is None or density is None:
-            limit = math.sqrt(now) * float(-ndtri(spend))
+            limit = math.sqrt(seen) * float(-ndtri(spend))
         else:
             limit = _limit(below, density, sd, float(spend))
         grid = np.linspace(GRID_LOW, limit, GRID_N)
         density = _density(grid, below, density, sd)
-        below, before = grid, float(now)
-        found.append(float(ndtr(-limit / math.sqrt(now))))
+        below, before = grid, float(seen)
+        found.append(float(ndtr(-limit / math.sqrt(seen))))
     return tuple(found)
 
 

@@ -246,6 +246,24 @@ def test_a_boot_that_waits_for_its_world_does_not_hold_up_the_next_one() -> None
     assert not second.is_alive()
 
 
+def test_a_boot_that_comes_too_late_for_its_world_is_an_error() -> None:
+    """Nothing of it may be left out in silence."""
+    chunks = list(World(Scenario(seed=1, duration_s=60.0)).chunks(0.5))
+    feed = WorldFeed(iter(chunks))
+    first_out, first_in = os.pipe()
+    first = feed.serve(first_in, 0)
+    assert read_exactly(first_out, sum(map(len, chunks))) == b"".join(chunks)
+    first.join(10.0)
+    os.close(first_out)
+    second_out, second_in = os.pipe()
+    feed.serve(second_in, 1_000_000_000).join(10.0)
+    assert read_exactly(second_out, len(chunks[0])) == chunks[0], "the header only"
+    assert os.read(second_out, 1) == b""
+    os.close(second_out)
+    assert isinstance(feed.error, RigError)
+    assert "the world at 1.000 s is not kept any more" in str(feed.error)
+
+
 def read_exactly(number: int, n: int) -> bytes:
     data = b""
     while len(data) < n:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hbc_host.box.flash import Bar, Flashed, FlashOptions, Say, flash_box
+from hbc_host.box.flash import CRASH_FILE, Bar, Flashed, FlashOptions, Say, flash_box
 from hbc_host.box.reach import APP, EMPTY, OTHER_APP, PROMPT, SILENT, Found, look, to_prompt
 from hbc_host.box.repl import Repl, opened
 from hbc_host.errors import FlashError
 
-CRASH_FILE, FAULTS_FILE, REPL_FILE = "crash.txt", "faults.txt", "repl.txt"
+FAULTS_FILE, REPL_FILE = "faults.txt", "repl.txt"
 SETTINGS_FILE, BOOT_FILE = "settings.txt", "boot_n.txt"
 
 
