@@ -167,15 +167,18 @@ def _analyse(session: Session, scenario: Scenario) -> Analysis:
     return Analysis(session.meta.title, str(session.path), protocol, (), {}, ("no stimulation in this recording",))
 
 
-def score_session(box: Rig, session: Session) -> BeatScore:
-    """Beats of a recording against the truth of the rig it came from, outside trains, front-end delay removed."""
+def score_session(box: Rig, session: Session, *, start_s: float = 0.0) -> BeatScore:
+    """Beats of a recording against the truth of the rig it came from, outside trains, front-end delay removed.
+
+    ``start_s``: second of the world at which the recording began.
+    """
     truth = box.world.truth
     trains = [(train.onset_s, train.end_s + TRAIN_TAIL_S) for train in truth.trains]
     return score_beats(
         truth.beats_s,
         session.beats_s - box.boot_s - truth.afe_delay_s,
         excluded=[*trains, *truth.obscured_s],
-        start_s=EDGE_OF_WORLD_S,
+        start_s=start_s + EDGE_OF_WORLD_S,
         end_s=truth.duration_s - EDGE_OF_WORLD_S,
         within_s=MATCH_PATIENT_S if box.world.scenario.ecg == "patient" else MATCH_RECORDING_S,
     )
