@@ -87,9 +87,7 @@ def evoked_bpm(time_s: FloatArray, responses: Sequence[Response]) -> FloatArray:
     change_bpm = np.zeros(time_s.size)
     for response in responses:
         site = response.site
-        # Beyond 15 recovery constants a response is below a millionth of itself.
-        reach_s = site.latency_s + response.train_s + 15.0 * site.recovery_s + AROUSAL_TRAIN_S
-        low, high = np.searchsorted(time_s, (response.onset_s, response.onset_s + reach_s))
+        low, high = np.searchsorted(time_s, (response.onset_s, _end_s(response)))
         after_s = time_s[low:high] - response.onset_s
         change_bpm[low:high] -= response.fall_bpm * unit_response(
             after_s,
@@ -106,6 +104,12 @@ def evoked_bpm(time_s: FloatArray, responses: Sequence[Response]) -> FloatArray:
             recovery_s=AROUSAL_RECOVERY_S,
         )
     return change_bpm
+
+
+def _end_s(response: Response) -> float:
+    """Return the time from which a response counts as over: 15 recovery constants on, below a millionth of itself."""
+    site = response.site
+    return response.onset_s + (site.latency_s + response.train_s + 15.0 * site.recovery_s + AROUSAL_TRAIN_S)
 
 
 def largest_falls_bpm(responses: Sequence[Response], end_s: float) -> FloatArray:
@@ -126,9 +130,12 @@ def largest_falls_bpm(responses: Sequence[Response], end_s: float) -> FloatArray
     """
     borders_s = [response.onset_s for response in responses] + [end_s]
     falls = []
+    first_n = 0  # the oldest response that is not over: a day has thousands
     for train_n in range(len(responses)):
         start_s, stop_s = borders_s[train_n], borders_s[train_n + 1]
+        while _end_s(responses[first_n]) < start_s:
+            first_n += 1
         points_n = max(2, int((stop_s - start_s) / TRUTH_STEP_S))
-        change_bpm = evoked_bpm(np.linspace(start_s, stop_s, points_n), responses[: train_n + 1])
+        change_bpm = evoked_bpm(np.linspace(start_s, stop_s, points_n), responses[first_n : train_n + 1])
         falls.append(float(change_bpm[0] - change_bpm.min()))
     return np.array(falls, dtype=np.float64)
