@@ -1,6 +1,6 @@
 # Two commands matter: `make demo` and `make test`. Both set up what they need in .venv.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench fuzz fuzz-host hammer cost study soak hil mutate docs clean need-tools
+.PHONY: help setup demo test lint bench fuzz fuzz-host fuzz-import hammer cost study study-cohort soak hil mutate docs clean need-tools
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -36,10 +36,11 @@ typings/.ready: $(DEV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target typings micropython-esp32-stubs==1.29.0.post1
 	touch $@
 
-# The 32-bit MicroPython shows allocations that the 64-bit one cannot. Without node its tests skip and say so.
+# The 32-bit MicroPython shows allocations that the 64-bit one cannot; axe-core looks for pages that some cannot read.
+# Without npm their tests skip and say so.
 node_modules/.ready:
-	@if command -v npm >/dev/null; then npm install --silent --no-save --no-audit --no-fund @micropython/micropython-webassembly-pyscript@1.27.0 || echo "npm cannot install the 32-bit MicroPython; its tests will skip"; \
-	else echo "npm not found: the tests on the 32-bit MicroPython will skip"; fi
+	@if command -v npm >/dev/null; then npm install --silent --no-save --no-audit --no-fund @micropython/micropython-webassembly-pyscript@1.27.0 axe-core@4.14.1 || echo "npm cannot install the 32-bit MicroPython and axe-core; their tests will skip"; \
+	else echo "npm not found: the tests on the 32-bit MicroPython and with axe-core will skip"; fi
 	@mkdir -p node_modules && touch $@
 
 setup: $(SETUP)  ## install into .venv
@@ -51,12 +52,13 @@ demo: $(SETUP)  ## run the whole instrument on a simulated patient
 test: $(DEV) lint node_modules/.ready  ## lint, then all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: $(DEV) typings/.ready  ## ruff, mypy (host and device), import-linter
+lint: $(DEV) typings/.ready  ## ruff, mypy (host and device), import-linter, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p hbc_host -p hbc_hil -p hbc_native -p hbc_wire
 	$(BIN)/mypy --config-file firmware/mypy.ini -p hbc_fw -p hbc_boards -p hbc_hil.generator
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.audit
 
 # The other detectors bring many packages, some of them old: they live apart.
 .venv-peers/.ready: $(SOURCES)
@@ -86,12 +88,22 @@ study: $(DEV)  ## false positives and power of coupling, thresholds, sites; hour
 	$(BIN)/python tests/study/sites_study.py
 	$(BIN)/python tests/study/published_null.py
 
+study-cohort: $(DEV)  ## is an odds ratio found without bias, and none where there is none: 500 cohorts; an hour
+	$(BIN)/python tests/study/cohort_study.py --errors --runs 400 --cohorts 500 --seed 8
+	$(BIN)/python tests/study/cohort_study.py --chain 3 --seed 8
+
 soak: $(DEV)  ## SOAK_N (1000) recordings under faults, then SOAK_H (24) virtual hours
 	$(BIN)/python tests/study/soak.py --sessions $(or $(SOAK_N),1000) --hours $(or $(SOAK_H),24)
 
 fuzz-host: $(DEV)  ## fuzz deframer, unpacker and session loading, FUZZ_S (600) seconds each
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
 	for target in deframe unpack frames log; do $(BIN)/python tests/study/fuzz_host.py $$target --seconds $(or $(FUZZ_S),600) || exit 1; done
+
+fuzz-import: $(DEV)  ## fuzz every reader of foreign files, FUZZ_S (600) seconds each
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	for target in edf bdf xdf wfdb openbci polar rr csv folder; do \
+		$(BIN)/python tests/study/fuzz_import.py $$target --seconds $(or $(FUZZ_S),600) || exit 1; \
+	done
 
 # The names of hbc_hil/bench/scenarios; `day` (24 hours, some 40 minutes) is run by hand.
 HIL := quick 10hz itbs stress_1khz paced generator board_esp32s3 board_esp32c6 board_esp32c3

@@ -13,7 +13,7 @@ from pathlib import Path
 from cffi import FFI
 
 ROOT = Path(__file__).resolve().parent
-NAMES = ("hbc_artefact", "hbc_rpeak", "hbc_mv")  # header and source of each; hbc_mv is for hosts only
+NAMES = ("hbc_artefact", "hbc_rpeak", "hbc_mv", "hbc_frames")  # header and source of each; the last two for hosts only
 
 
 def prototypes(header: str) -> str:

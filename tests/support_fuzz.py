@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import struct
 import tempfile
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-from hbc_host.errors import HbcError
+import pytest
+from hbc_host import protocol, recorder
+from hbc_host.errors import HbcError, VersionMismatchError
 from hbc_host.protocol import frame, new_deframer, unpack
 from hbc_host.recorder import CHUNK_HEADER, CHUNK_MAGIC, FILE_HEADER, FILE_MAGIC, FROM_BOX, LOG_NAME, read_log
 from hbc_host.session import load_session, session_hash
+from hbc_host.stream import stream_of
+from hbc_native.frames import deframe
 from hbc_wire import messages
+from hbc_wire.framing import FRAME_MAX_N, Deframer
+from slow_reader import slow_log, slow_stream
 from support import hello_values
 
 WIDTHS = {"B": "<B", "b": "<b", "H": "<H", "h": "<h", "I": "<I", "i": "<i", "Q": "<Q"}
@@ -34,19 +43,57 @@ class Bytes:
 
 
 def check_deframe(data: bytes) -> None:
-    """Any split of any bytes gives the same payloads and counts; memory stays bounded."""
-    whole = new_deframer()
-    expected = whole.feed(data)
-    cut = new_deframer()
-    found: list[bytes] = []
+    """Any split of any bytes gives the same payloads and counts, in C and in the wire's plain code."""
+    plain = Deframer()
+    expected = plain.feed(data)
     source = Bytes(data)
-    at = 0
+    cut, parts, at = new_deframer(), [], 0
     while at < len(data):
         step = source.take(1)[0] % 37 + 1
-        found += cut.feed(data[at : at + step])
+        parts.append(data[at : at + step])
         at += step
+    found = [payload for part in parts for payload in cut.feed(part)]
     assert found == expected
-    assert (cut.bad_n, cut.skipped_bytes_n) == (whole.bad_n, whole.skipped_bytes_n)
+    assert (cut.bad_n, cut.skipped_bytes_n) == (plain.bad_n, plain.skipped_bytes_n)
+    check_deframe_in_c(data, expected, plain)
+
+
+def check_deframe_in_c(data: bytes, expected: list[bytes], plain: Deframer) -> None:
+    """The C for whole recordings, at once and as the host's deframer uses it: after other bytes, and before others."""
+    for bulk_n in (0, 64):
+        with patch.object(protocol, "BULK_N", bulk_n):
+            in_c = new_deframer()
+            third = len(data) // 3
+            assert in_c.feed(data[:third]) + in_c.feed(data[third:]) == expected
+            assert (in_c.bad_n, in_c.skipped_bytes_n) == (plain.bad_n, plain.skipped_bytes_n)
+    found = deframe(data, FRAME_MAX_N)
+    begins = [0, *found.payload_ends.tolist()]
+    assert [found.payloads[i:k].tobytes() for i, k in pairwise(begins)] == expected
+    assert all(data[at] == 0 for at in found.delimiters_at.tolist())
+    assert (found.bad_n, found.skipped_bytes_n) == (plain.bad_n, plain.skipped_bytes_n)
+
+
+def check_log(log: bytes) -> None:
+    """Fast and slow reading of a log agree in chunks, frames, counts, pings, notes and lost connections."""
+    read = recorder._collect(log)
+    slow = slow_log(log)
+    assert repr(read.chunks) == repr(tuple(slow.chunks))  # by their words: NaN is not equal to itself
+    assert (read.damaged_n, read.damaged_bytes_n, read.truncated) == (
+        slow.damaged_n, slow.damaged_bytes_n, slow.truncated,
+    )  # fmt: skip
+    try:
+        stream = stream_of(read)
+    except VersionMismatchError:
+        with pytest.raises(VersionMismatchError):
+            slow_stream(slow.chunks)
+        return
+    expected = slow_stream(slow.chunks)
+    assert [stream.frames.payload(n) for n in range(len(stream.frames))] == expected.payloads
+    assert (stream.bad_n, stream.bytes_n, stream.reflashed) == (expected.bad_n, expected.bytes_n, expected.reflashed)
+    assert [(away.place, away.reason) for away in stream.aways] == expected.aways
+    pings = [(place, ping.sent_s, ping.arrived_s) for place, ping in stream.pings]
+    assert repr(pings) == repr(expected.pings)
+    assert [(place, fields.get("event")) for place, _, fields in stream.notes] == expected.notes
 
 
 def check_unpack(payload: bytes) -> None:
@@ -113,6 +160,7 @@ def check_session(log: bytes, place: Path | None = None) -> bool:
         refusal = ""
         try:
             read_log(Path(name) / LOG_NAME)
+            check_log(log)
             session = load_session(name)
         except HbcError as error:
             refusal = str(error)
@@ -122,3 +170,12 @@ def check_session(log: bytes, place: Path | None = None) -> bool:
         assert len(session_hash(session)) == 64
         assert all(start <= end for start, end in session.gaps_s)
         return True
+
+
+TARGETS: dict[str, Callable[[bytes, Path | None], object]] = {
+    "deframe": lambda data, place: check_deframe(data),
+    "unpack": lambda data, place: check_unpack(data),
+    "frames": lambda data, place: check_session(log_of(data), place),
+    "log": lambda data, place: check_session(data, place),
+}
+"""What the fuzzer hunts, by name; ``place`` is where temporary folders are made."""

@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from types import TracebackType
 
 from hbc_wire import messages
@@ -102,7 +103,7 @@ class AlarmWatch:
 
     def _tell(self, alarms: list[Alarm]) -> None:
         for alarm in alarms:
-            fields = {"kind": alarm.kind, "began": alarm.began, "met_us": alarm.met_us, "text": alarm.text}
+            fields = {name: value for name, value in asdict(alarm).items() if value not in (None, "")}
             self._notes.put(note(self._clock(), "alarm", **fields))
             try:
                 self._on_alarm(alarm)

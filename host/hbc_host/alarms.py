@@ -1,11 +1,12 @@
-"""Alarms from the box's R-peaks: slow heart, pause, and "heart not visible", which is a state of its own.
+"""Alarms from the box's R-peaks: slow or fast heart, pause, and "heart not visible", which is a state of its own.
 
 A pure state machine: fed with messages, it knows device time only. It needs no disk, no analysis and no page
 (``hbc_host/alarm_watch.py`` runs it on a path of its own).
 
 What "slower than before" means is fixed here: the rate now is that of the last seven intervals, by their median and by
-their mean, whichever is higher, so that ectopic beats with their pauses and single missed beats raise nothing; the
-baseline is the median of the minute before those, and stands still while the heart is slow.
+their mean, whichever is higher, so that ectopic beats with their pauses and single missed beats raise nothing (for "too
+fast" whichever is lower: no single extra beat, no T wave counted now and then); the baseline is the median of the
+minute before those, and stands still while the heart is slow.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from typing import Any
 
 from hbc_wire import messages
 
-from hbc_host.errors import InputError
+from hbc_host.alarm_criteria import AlarmCriteria, parse_criteria
 from hbc_host.protocol import is_a
 
-SLOW, PAUSE, NOT_VISIBLE = "slow", "pause", "not visible"
+SLOW, FAST, PAUSE, NOT_VISIBLE = "slow", "fast", "pause", "not visible"
+__all__ = ["FAST", "NOT_VISIBLE", "PAUSE", "SLOW", "Alarm", "AlarmCriteria", "AlarmMonitor", "parse_criteria"]
+
 ACT = ": stop stimulating and look at the patient"
 
 NOW_N = 7  # intervals that make the rate of now
@@ -37,38 +40,21 @@ DOUBTFUL = {messages.SIGNAL_NOISY: "noise", messages.SIGNAL_HUM: "hum"}
 
 
 @dataclass(frozen=True)
-class AlarmCriteria:
-    """When to alarm. The defaults are proposals (sources: docs/reliability.md); the clinic sets and signs its own.
-
-    Attributes
-    ----------
-    fall_bpm, fall_pct : float or None
-        Fall below the running baseline, whichever comes first. Default 15 bpm or 20 %: the published syncope fell from
-        80 to 60 bpm, which an absolute limit alone misses. None: not watched.
-    below_bpm : float or None
-        Absolute limit. None by default: no number is published, the clinic sets it.
-    pause_s : float or None
-        No beat for so long. Default 3 s.
-    """
-
-    fall_bpm: float | None = 15.0
-    fall_pct: float | None = 20.0
-    below_bpm: float | None = None
-    pause_s: float | None = 3.0
-
-
-@dataclass(frozen=True)
 class Alarm:
     """A state that began or ended.
 
-    ``kind`` is ``"slow"``, ``"pause"`` or ``"not visible"``; ``met_us`` the device time at which its criterion was met
-    (the beat that was too late, or the end of the pause's limit); ``text`` is for people.
+    ``kind`` is ``"slow"``, ``"fast"``, ``"pause"`` or ``"not visible"``; ``met_us`` the device time at which its
+    criterion was met (the beat that was too late, or the end of the pause's limit); ``text`` is for people.
+    ``measured`` against ``limit`` in ``unit``, where the alarm has numbers.
     """
 
     kind: str
     began: bool
     met_us: int
     text: str
+    measured: float | None = None
+    limit: float | None = None
+    unit: str = ""
 
 
 class AlarmMonitor:
@@ -153,20 +139,28 @@ class AlarmMonitor:
         if not held and len(recent) - NOW_N >= BASELINE_MIN_N:
             self.baseline_bpm = 60.0 / median(recent[:-NOW_N])
             self._held_since_us = now_us
-        why = self._too_slow(now_bpm)
-        return self._set(SLOW, bool(why), now_us, why)
+        limit_bpm, why = self._too_slow(now_bpm)
+        alarms = self._set(SLOW, bool(why), now_us, why, now_bpm, limit_bpm, "bpm")
+        above_bpm = self.criteria.above_bpm
+        if above_bpm is not None:
+            least_bpm = 60.0 / max(median(recent[-NOW_N:]), fmean(recent[-NOW_N:]))
+            text = f"heart rate {least_bpm:.0f} bpm, upper limit {above_bpm:g}{ACT}"
+            alarms += self._set(FAST, least_bpm > above_bpm, now_us, text, least_bpm, above_bpm, "bpm")
+        return alarms
 
-    def _too_slow(self, now_bpm: float) -> str:
+    def _too_slow(self, now_bpm: float) -> tuple[float, str]:
+        """The limit that is passed, bpm, and why in words; no words when none is."""
         criteria, baseline_bpm = self.criteria, self.baseline_bpm
         if criteria.below_bpm is not None and now_bpm < criteria.below_bpm:
-            return f"heart rate {now_bpm:.0f} bpm, limit {criteria.below_bpm:g}{ACT}"
+            return criteria.below_bpm, f"heart rate {now_bpm:.0f} bpm, limit {criteria.below_bpm:g}{ACT}"
         if baseline_bpm is None:
-            return ""
+            return 0.0, ""
         share = None if criteria.fall_pct is None else baseline_bpm * criteria.fall_pct / 100.0
         falls = [fall for fall in (criteria.fall_bpm, share) if fall is not None]
         if falls and baseline_bpm - now_bpm >= min(falls):
-            return f"heart rate fell from {baseline_bpm:.0f} to {now_bpm:.0f} bpm, limit {min(falls):.0f} less{ACT}"
-        return ""
+            text = f"heart rate fell from {baseline_bpm:.0f} to {now_bpm:.0f} bpm, limit {min(falls):.0f} less{ACT}"
+            return baseline_bpm - min(falls), text
+        return 0.0, ""
 
     def _time(self, block: Any) -> list[Alarm]:
         """A block says how far the box has come, and so how long no beat has been."""
@@ -190,7 +184,9 @@ class AlarmMonitor:
         if self._doubt:
             self._blind["doubt"] = self._doubt
             return self._visibility(now_us)
-        return self._set(PAUSE, True, met_us, f"no heart beat for {self.criteria.pause_s:g} s{ACT}")
+        silent_s = (now_us - self._seen_us) * 1e-6
+        text = f"no heart beat for {self.criteria.pause_s:g} s{ACT}"
+        return self._set(PAUSE, True, met_us, text, silent_s, self.criteria.pause_s, "s")
 
     def _visibility(self, now_us: int) -> list[Alarm]:
         reasons = sorted({reason for reason in self._blind.values() if reason})
@@ -199,11 +195,20 @@ class AlarmMonitor:
 
     # -- states ----------------------------------------------------------------------------------------------------
 
-    def _set(self, kind: str, met: bool, at_us: int, text: str) -> list[Alarm]:
+    def _set(
+        self,
+        kind: str,
+        met: bool,
+        at_us: int,
+        text: str,
+        measured: float | None = None,
+        limit: float | None = None,
+        unit: str = "",
+    ) -> list[Alarm]:
         if met:
             began = kind not in self.states
             self.states[kind] = 0
-            return [Alarm(kind, True, at_us, text)] if began else []
+            return [Alarm(kind, True, at_us, text, measured, limit, unit)] if began else []
         if self.states.get(kind) == 0:
             self.states[kind] = max(at_us, 1)
         return []
@@ -213,27 +218,3 @@ class AlarmMonitor:
         for kind in over:
             del self.states[kind]
         return [Alarm(kind, False, now_us, f"over: {kind}") for kind in over]
-
-
-def parse_criteria(text: str) -> AlarmCriteria | None:
-    """Criteria from words such as ``below=45,fall=15,fall-pct=20,pause=3``; 0 turns one off, ``off`` all (None).
-
-    Raises
-    ------
-    InputError
-        A word is unknown, or its value is no number of 0 or more.
-    """
-    if text.strip() == "off":
-        return None
-    fields = {"below": "below_bpm", "fall": "fall_bpm", "fall-pct": "fall_pct", "pause": "pause_s"}
-    given: dict[str, float | None] = {}
-    for word in filter(None, text.split(",")):
-        name, _, value = word.strip().partition("=")
-        try:
-            number = float(value)
-        except ValueError:
-            number = -1.0
-        if name not in fields or not 0.0 <= number < 1000.0:
-            raise InputError(f"--alarms {word!r} is none of {', '.join(f'{field}=N' for field in fields)}; or give off")
-        given[fields[name]] = number or None
-    return AlarmCriteria(**given)

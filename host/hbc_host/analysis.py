@@ -15,6 +15,7 @@ from hbc_host.coupling import CouplingResult, RunFit, fit_run
 from hbc_host.errors import InputError, NoTrainsError, TooFewBeatsError
 from hbc_host.published import PublishedScore, published_score
 from hbc_host.response import TrainResponse, mean_response
+from hbc_host.rest_null import RestNull, rest_null
 from hbc_host.runs import RunInput, protocol_notes, session_runs
 from hbc_host.secondary import SecondaryMetrics, secondary_metrics
 from hbc_host.sites import SiteComparison, compare_sites
@@ -36,7 +37,8 @@ class SiteResult:
     """What one run showed. ``p_holm`` is adjusted over all sites of the analysis; nan for an unusable run.
 
     ``threshold`` is None unless the intensities are known and enough of them differ. ``published`` and ``secondary``
-    are for comparison only, and None where the run is too short for them.
+    are for comparison only, and None where the run is too short for them. ``rest_null`` is what ``response`` would look
+    like without a response, None where no rest was recorded.
     """
 
     site: str
@@ -49,6 +51,7 @@ class SiteResult:
     threshold: ThresholdResult | None = None
     published: PublishedScore | None = None
     secondary: SecondaryMetrics | None = None
+    rest_null: RestNull | None = None
 
 
 @dataclass(frozen=True)
@@ -89,17 +92,19 @@ def analyze_runs(
         raise TooFewBeatsError(
             f"{beats_n} beats found, at least {BEATS_MIN_N} are needed; check electrodes, --rate-hz and the signal"
         )
-    fits = [_fit(run, protocol) for run in runs]
+    fits = [fit_input(run, protocol) for run in runs]
     comparison = compare_sites([(run.site, fit) for run, fit in zip(runs, fits, strict=True)])
+    rests = [_rest_of(run, fit) for run, fit in zip(runs, fits, strict=True)]
     sites = tuple(
-        _site_result(run, fit, site.p_holm, protocol)
+        _site_result(run, fit, site.p_holm, protocol, rests)
         for run, fit, site in zip(runs, fits, comparison.sites, strict=True)
     )
     all_notes = (*protocol_notes(runs, protocol), *notes)
     return Analysis(title, source, protocol, sites, {**_beat_quality(fits), **(quality or {})}, all_notes, comparison)
 
 
-def _fit(run: RunInput, protocol: Protocol) -> RunFit:
+def fit_input(run: RunInput, protocol: Protocol) -> RunFit:
+    """Fit one run as its recording gives it; errors as :func:`hbc_host.coupling.fit_run`."""
     intensities = run.intensities_pct
     if intensities is None and protocol.rising and run.onsets_s.size == protocol.trains_n:
         # Values are unknown but their order is not: the protocol raises the intensity with every train.
@@ -119,7 +124,15 @@ def _beats_of(run: RunInput) -> FloatArray:
     return run.beats_s[(run.beats_s >= run.start_s) & (run.beats_s <= run.end_s)]
 
 
-def _site_result(run: RunInput, fit: RunFit, p_holm: float, protocol: Protocol) -> SiteResult:
+def _rest_of(run: RunInput, fit: RunFit) -> tuple[Beats, float, float]:
+    """Beats of a run, and where its rest begins and ends."""
+    start_s, end_s = run.rest_s or (run.start_s, float(run.onsets_s[0]))
+    return fit.design.beats, start_s, end_s
+
+
+def _site_result(
+    run: RunInput, fit: RunFit, p_holm: float, protocol: Protocol, rests: Sequence[tuple[Beats, float, float]]
+) -> SiteResult:
     design = fit.design
     after_s = min(design.cycle_s, protocol.cycle_s)
     response = mean_response(design.beats, design.onsets_s[design.accepted], after_s=after_s)
@@ -132,13 +145,15 @@ def _site_result(run: RunInput, fit: RunFit, p_holm: float, protocol: Protocol) 
         steps,
         design.mean_rate_bpm,
         fit.result.beats_n,
-        _threshold(run, fit),
+        threshold_input(run, fit),
         _published(run, protocol),
         secondary_metrics(_beats_of(run), run.onsets_s, train_s=run.train_s, gaps_s=run.gaps_s),
+        None if response is None else rest_null(rests, after_s=after_s, trains_n=response.trains_n),
     )
 
 
-def _threshold(run: RunInput, fit: RunFit) -> ThresholdResult | None:
+def threshold_input(run: RunInput, fit: RunFit) -> ThresholdResult | None:
+    """Threshold of a fitted run; None where intensities or the start are not known well enough, or do not differ."""
     if run.intensities_pct is None or run.start_uncertainty_s > 0.0 or np.ptp(run.intensities_pct) == 0.0:
         return None
     try:
@@ -246,4 +261,6 @@ __all__ = [
     "analyze_files",
     "analyze_runs",
     "analyze_session",
+    "fit_input",
+    "threshold_input",
 ]

@@ -10,8 +10,8 @@ import numpy as np
 from hbc_wire import messages
 
 from hbc_host import loss
+from hbc_host.frames import Frames
 from hbc_host.loss import IntArray, Span
-from hbc_host.protocol import Frames
 from hbc_host.session_model import EDGE_TICKS_PER_US
 
 NEAR_US = 1_000_000
@@ -23,7 +23,7 @@ def report_stamps(frames: Frames) -> IntArray:
 
     ECG blocks may come many seconds late, behind a flood of edges: then device time has not restarted.
     """
-    stamps_us = np.full(len(frames.payloads), -1, np.int64)
+    stamps_us = np.full(len(frames), -1, np.int64)
     for message, name in (
         (messages.Status, "status_us"),
         (messages.Lost, "lost_us"),
@@ -62,18 +62,19 @@ class Holes:
 class Boot:
     """Arrays of one boot of the box.
 
-    ``resumed`` holds the places of the payloads that came first after the connection had been away; ``link_spans`` is
+    ``resumed`` holds the places of the frames that came first after the connection had been away; ``link_spans`` is
     the device time of each such absence, in the same order.
     """
 
-    def __init__(self, payloads: list[bytes], hello: Any, resumed: Collection[int] = ()) -> None:
+    def __init__(self, frames: Frames, hello: Any, resumed: Collection[int] = ()) -> None:
         self.hello = hello
-        self.frames = Frames(payloads)
+        self.frames = frames
         self.lost_before, self.counter = loss.lost_before(self.frames.seqs(), resumed)
         self._take_events()
         self._take_ecg()
         self._take_reports()
         first_us, last_us = stamps(self.frames, hello.rate_hz)
+        self.newest_us = np.maximum.accumulate(last_us)  # with each frame, -1 until the first time is known
         self.lost_spans = loss.lost_frame_spans(self.lost_before, first_us, last_us)
         self.link_spans = loss.spans_at(sorted(resumed), first_us, last_us)
 
@@ -97,18 +98,20 @@ class Boot:
             step = np.arange(n, dtype=np.int64)
             idx = rows["first_idx"].astype(np.int64)[:, None] + step
             missed = rows["residual_us"] == messages.RESIDUAL_MISSED
-            late_us = np.where(missed, 0, rows["residual_us"]).astype(np.int64)
-            us = rows["first_us"].astype(np.int64)[:, None] + np.rint(step * 1e6 / rate_hz).astype(np.int64) + late_us
+            us = rows["first_us"].astype(np.int64)[:, None] + np.rint(step * 1e6 / rate_hz).astype(np.int64)
+            us += np.where(missed, np.int16(0), rows["residual_us"])
             blank = np.broadcast_to(rows["blank_ms"][:, None], idx.shape)
             parts.append((idx.ravel(), us.ravel(), rows["ecg_lsb"].ravel(), missed.ravel(), blank.ravel()))
-        columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.empty(0)] * 5
-        idx = columns[0].astype(np.int64)
-        if np.any(np.diff(idx) <= 0):  # repeated chunks, or blocks of several lengths
+        columns = list(parts[0]) if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
+        if not parts:
+            columns = [np.empty(0)] * 5
+        idx = columns[0].astype(np.int64, copy=False)
+        if np.any(idx[1:] <= idx[:-1]):  # repeated chunks, or blocks of several lengths
             order = loss.first_of_each(idx)
             columns = [column[order] for column in columns]
-        self.ecg_idx, self.ecg_us = columns[0].astype(np.int64), columns[1].astype(np.int64)
-        self.ecg_lsb, self.ecg_missed = columns[2].astype(np.int16), columns[3].astype(bool)
-        self.ecg_blank_ms = columns[4].astype(np.uint8)
+        self.ecg_idx, self.ecg_us = (column.astype(np.int64, copy=False) for column in columns[:2])
+        self.ecg_lsb, self.ecg_missed = columns[2].astype(np.int16), columns[3].astype(bool, copy=False)
+        self.ecg_blank_ms = columns[4].astype(np.uint8, copy=False)
 
     def _take_reports(self) -> None:
         _, self.status = self.frames.rows(messages.Status)

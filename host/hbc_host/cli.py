@@ -11,12 +11,19 @@ from hbc_host import (
     cli_analyze,
     cli_box,
     cli_boxes,
+    cli_cohort,
     cli_detect,
+    cli_export,
     cli_hil,
+    cli_import,
     cli_patient,
     cli_protocol,
     cli_rig,
+    cli_run,
     cli_session,
+    cli_strap,
+    cli_stream,
+    cli_visits,
 )
 from hbc_host.cli_common import HbcGroup
 
@@ -64,6 +71,7 @@ for command in (
     cli_box.replay,
     cli_analyze.analyze,
     cli_detect.detect,
+    cli_export.export,
     cli_analyze.report,
     cli_box.doctor,
     version,
@@ -71,10 +79,18 @@ for command in (
     app.command()(command)
 
 
+app.command("import")(cli_import.import_files)
 app.add_typer(cli_protocol.app)
 app.add_typer(cli_patient.app)
+for name, visits_command in cli_visits.COMMANDS.items():
+    cli_session.app.command(name)(visits_command)
+for name, run_command in cli_run.COMMANDS.items():
+    cli_session.app.command(name)(run_command)
 app.add_typer(cli_session.app)
+app.add_typer(cli_stream.app)
+app.add_typer(cli_strap.app)
 app.add_typer(cli_boxes.app)
+app.add_typer(cli_cohort.app)
 app.add_typer(cli_hil.app)
 
 

@@ -21,11 +21,14 @@ from hbc_host.errors import InputError
 
 if TYPE_CHECKING:
     from hbc_host.analysis import Analysis
-    from hbc_host.session import Session
 
 RateOption = Annotated[
     float | None,
     typer.Option("--rate-hz", metavar="HZ", help="Sampling rate of an ECG text file.", show_default=False),
+]
+LangOption = Annotated[
+    str | None,
+    typer.Option("--lang", metavar="LANG", help="en or nl; else that of the visit.", show_default=False),
 ]
 
 
@@ -106,32 +109,47 @@ def report(
         str | None,
         typer.Option(metavar="NAME", help="Protocol, if the session does not name its own.", show_default=False),
     ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="A PDF on A4 instead of HTML.")] = False,
+    lang: LangOption = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store", metavar="FILE", help="Store with the patient's course; else HBC_STORE.", show_default=False
+        ),
+    ] = None,
 ) -> None:
-    """Write the HTML report of a session, or of a result saved with `hbc analyze --json`.
+    """Write the report of a session, or of a result saved with `hbc analyze --json`, as HTML or PDF.
 
     Without --out the report stands beside its source: SESSION/report.html, or FILE.html for FILE.json.
 
-    Example: hbc report sessions/P-014
+    Example: hbc report sessions/P-014 --pdf --lang nl
     """
     if out_path is not None and len(sources) > 1 and not out_path.is_dir():
         raise InputError(f"{len(sources)} reports cannot share the file {out_path}; give an existing folder as --out")
     out = Output(None)
     from hbc_host.report.results_json import read_command, read_document
 
-    targets = [_target(source, out_path) for source in sources]
+    targets = [_target(source, out_path, pdf=pdf) for source in sources]
     refuse_shared(sources, targets)
     for source, target in zip(sources, targets, strict=True):
-        facts: dict[str, str] = {}
         with progress(f"analysing {source.name}"):
             if source.is_dir():
-                analysis, facts = analyze_folder(source, protocol)
-                drawn_from, command = (
-                    "",
-                    command_line("report", source, *given("--protocol", protocol), "--out", target),
-                )
+                from hbc_host.report.of_folder import report_of_folder
+
+                options = [*given("--protocol", protocol), *given("--lang", lang), *given("--store", store)]
+                command = command_line("report", source, *options, "--out", target)
+                path = report_of_folder(source, target, command=command, protocol=protocol, lang=lang, store=store)
             else:
-                analysis, drawn_from, command = read_document(source), source.name, read_command(source)
-        write(out, analysis, target, command=command, facts=facts, drawn_from=drawn_from)
+                from hbc_host.report import write_report
+
+                path = write_report(
+                    read_document(source),
+                    target,
+                    command=read_command(source),
+                    drawn_from=source.name,
+                    lang=lang or "en",
+                )
+        out.say(f"report: {path}")
 
 
 def show(out: Output, analysis: Analysis) -> None:
@@ -171,31 +189,12 @@ def write(
     out.say(f"report: {path}")
 
 
-def session_facts(session: Session) -> dict[str, str]:
-    """What the head of the report says about a recording and its box."""
-    hello = session.hello
-    return {
-        "Recorded": session.meta.created.strftime("%Y-%m-%d %H:%M %Z").strip(),
-        "Box": f"{hello.board} {hello.unique_id}, start {hello.boot_n}",
-        "Firmware": f"{hello.firmware}, wire {hello.wire_version}",
-    }
-
-
 def analyze_folder(folder: Path, protocol: str | None) -> tuple[Analysis, dict[str, str]]:
     """Analysis of a session, and the facts about it; reads the recording once."""
-    from hbc_host.analysis import analyze_session
-    from hbc_host.runs import label_notes
-    from hbc_host.session import load_session
-    from hbc_host.trains import parse_protocol
+    from hbc_host.report.of_folder import analyze_recording, session_facts
 
-    session = load_session(folder)
-    name = protocol or session.meta.protocol
-    if not name:
-        raise InputError(f"{folder} does not say its protocol; add --protocol, for example --protocol dash")
-    chosen = parse_protocol(name)
-    analysis = analyze_session(session, protocol=chosen)
-    notes = (*label_notes(session.meta.protocol, chosen), *analysis.notes)
-    return replace(analysis, notes=notes), session_facts(session)
+    session, _, analysis = analyze_recording(folder, protocol)
+    return analysis, session_facts(session)
 
 
 def given(option: str, value: object) -> list[str]:
@@ -205,7 +204,12 @@ def given(option: str, value: object) -> list[str]:
     return [option, str(value).removesuffix(".0") if isinstance(value, float) else str(value)]  # every digit counts
 
 
-def _target(source: Path, out_path: Path | None) -> Path:
+def _target(source: Path, out_path: Path | None, *, pdf: bool) -> Path:
+    ending = ".pdf" if pdf else ".html"
     if out_path is None:
-        return source / "report.html" if source.is_dir() else source.with_suffix(".html")
-    return out_path / f"{source.stem}.html" if out_path.is_dir() else out_path
+        return source / f"report{ending}" if source.is_dir() else source.with_suffix(ending)
+    if out_path.is_dir():
+        return out_path / f"{source.stem}{ending}"
+    if pdf and out_path.suffix.lower() != ".pdf":
+        raise InputError(f"--pdf --out {out_path}: the name of a PDF ends in .pdf; or leave --pdf out")
+    return out_path

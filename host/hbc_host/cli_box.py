@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hbc_host.cli_common import EXIT_INTERRUPTED, JsonOption, Output, progress
-from hbc_host.cli_labels import meta_from
+from hbc_host.cli_labels import looks_like_a_name, meta_from
 from hbc_host.cli_live import (
     Live,
     live_status,
@@ -22,6 +22,7 @@ from hbc_host.cli_live import (
 from hbc_host.errors import HbcError, InputError, SessionError, TransportError
 
 if TYPE_CHECKING:
+    from hbc_host.recorder import Log
     from hbc_host.session import Session
 
 STALE_S = 0.25  # bytes that computer and USB chip held before this recording began
@@ -51,7 +52,8 @@ def record(
         bool, typer.Option("--continue", help="Add to a recording that a crash or a lost cable ended.")
     ] = False,
     alarms: Annotated[
-        str, typer.Option(metavar="X=N,...", help="below=, fall= (bpm), fall-pct=, pause= (s), 0 for none; or off.")
+        str,
+        typer.Option(metavar="X=N,...", help="below=, above=, fall= (bpm), fall-pct=, pause= (s), 0 for none; or off."),
     ] = "fall=15,fall-pct=20,pause=3",
     json_target: JsonOption = None,
 ) -> None:
@@ -73,8 +75,9 @@ def record(
     meta = meta_from(out_dir, protocol, sites, intensities, port)
     criteria = parse_criteria(alarms)
     offer_to_continue(out_dir, go_on)
-    if warning := room_warning(out_dir, seconds):
-        tell(warning)
+    for warning in (room_warning(out_dir, seconds), looks_like_a_name(out_dir)):
+        if warning:
+            tell(warning)
     finder = BoxFinder(PortFinder(port).transports, give_up_s=give_up_s)
     with terminate_as_interrupt(), watching(criteria) as watch, live_status(f"waiting for the box on {port}") as status:
         live = Live(status)
@@ -110,22 +113,22 @@ def replay(
     verify: Annotated[bool, typer.Option("--verify", help="Fail unless the result is exactly the same.")] = False,
     json_target: JsonOption = None,
 ) -> None:
-    """Play a recording back through the same path that a live box takes.
+    """Play a recording back through the same path that a live box takes; --verify also detects its beats again.
 
     Example: hbc replay P-014 --verify
     """
     out = Output(json_target)
     from hbc_host.clocksync import clock_words
     from hbc_host.folder import writer_of
-    from hbc_host.session import load_session
+    from hbc_host.session import load_with_log
 
     if speed is not None and not (math.isfinite(speed) and speed > 0):
         raise InputError(f"speed {speed:g} is not above 0; give 1 for real time")
     if verify and (who := writer_of(session)):
         raise SessionError(f"{session} is being written by {who}; verify it when that has ended")
-    live = load_session(session)
-    again = _play(live, speed)
-    document = _replay_document(live, again)
+    recorded, live = load_with_log(session)
+    again = _play(live, recorded, speed)
+    document = _replay_document(live, recorded, again, verify)
     out.say(
         f"{again.duration_s:.1f} s, {again.frames_n} frames ({again.frames_lost_n} lost), "
         f"{again.beats_us.size} beats, {again.edges_tick.size} trigger edges"
@@ -154,15 +157,19 @@ def replay(
         )
 
 
-def _replay_document(live: Session, again: Session) -> dict[str, Any]:
-    from hbc_host.redetect import beats_that_differ
+def _replay_document(live: Session, recorded: Log, again: Session, verify: bool) -> dict[str, Any]:
     from hbc_host.replay import recording_damage
     from hbc_host.session import session_hash
 
-    damage = recording_damage(live)
+    damage = recording_damage(live, recorded)
+    beats_differ_n = None
+    if verify and not damage:
+        from hbc_host.redetect import beats_that_differ
+
+        beats_differ_n = beats_that_differ(live)
     document = {
         "damage": damage,
-        "beats_differ_n": None if damage else beats_that_differ(live),
+        "beats_differ_n": beats_differ_n,
         "session": str(live.path),
         "duration_s": again.duration_s,
         "frames_n": again.frames_n,
@@ -175,19 +182,11 @@ def _replay_document(live: Session, again: Session) -> dict[str, Any]:
     return {**document, "same": document["live_hash"] == document["replay_hash"]}
 
 
-def _play(live: Session, speed: float | None) -> Session:
+def _play(live: Session, recorded: Log, speed: float | None) -> Session:
     from hbc_host.replay import replay_session
 
-    frames_n = 0
     with progress("replaying") as done:
-
-        def count(_: Any) -> None:
-            nonlocal frames_n
-            frames_n += 1
-            if frames_n % 100 == 0:
-                done(frames_n / max(live.frames_n, 1))
-
-        return replay_session(live.path, speed=speed, on_message=count)
+        return replay_session(live.path, recorded=recorded, speed=speed, progress=done)
 
 
 def doctor(json_target: JsonOption = None) -> None:

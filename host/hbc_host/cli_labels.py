@@ -32,6 +32,14 @@ def meta_from(out_dir: Path, protocol: str, sites: str, intensities: str, port: 
     )
 
 
+def looks_like_a_name(folder: Path) -> str:
+    """Words for the operator when a recording's folder may be called after a person, else empty."""
+    title = folder.resolve().name
+    if not any(letter.isspace() for letter in title):
+        return ""
+    return f"{title!r} has a blank in it, as a person's name has; it is the title of the report: give a pseudonym"
+
+
 def _steps(text: str) -> tuple[float, ...]:
     """Intensities in percent of the maximum stimulator output (%MSO); empty when none were given."""
     try:

@@ -179,6 +179,8 @@ def record_command(protocol: ProtocolFile, plan: SessionPlan, folder: str) -> st
         "fall-pct": alarms.fall_pct,
         "pause": alarms.pause_s,
     }
+    if alarms.highest_bpm is not None:
+        limits["above"] = alarms.highest_bpm
     options += ["--alarms", ",".join(f"{name}={value or 0:g}" for name, value in limits.items())]
     return f"{command_line('record')} --port PORT {command_line(*options).removeprefix('hbc ')}"
 

@@ -38,15 +38,28 @@ def demo(
     out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for recording and report.")] = Path(
         "hbc-demo"
     ),
+    live: Annotated[bool, typer.Option("--live", help="A guided session with the live page, in real time.")] = False,
+    http_port: Annotated[
+        int, typer.Option("--http-port", metavar="N", help="With --live: port of the page; 0 takes a free one.")
+    ] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="With --live: only say the page's address.")] = False,
+    lang: Annotated[str, typer.Option("--lang", metavar="en|nl", help="With --live: language of the page.")] = "en",
     json_target: JsonOption = None,
 ) -> None:
     """See the whole instrument work, without hardware: box, cable, recording, analysis, report.
 
     The real firmware runs in a simulated box that measures a simulated patient at four coil positions (23 minutes,
-    played fast). The table compares what was found with what the patient was made to do.
+    played fast). The table compares what was found with what the patient was made to do. With --live you conduct a
+    short session yourself (five minutes, two positions), as a clinic does.
 
     Example: hbc demo
     """
+    if live:
+        from hbc_host.cli_demo_live import demo_live
+
+        with _plain_errors():
+            demo_live(seed, ecg, out_dir, http_port, lang, json_target, open_browser=not no_browser)
+        return
     refuse_overwriting([], {"--out": out_dir / "report.html", "--json": Path(json_target) if json_target else None})
     out = Output(json_target)
     with _plain_errors():

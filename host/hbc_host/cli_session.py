@@ -10,7 +10,7 @@ import typer
 from hbc_host.cli_common import HbcGroup, JsonOption, Output
 from hbc_host.errors import SessionError
 
-app = typer.Typer(name="session", cls=HbcGroup, no_args_is_help=True, help="Check and repair recordings.")
+app = typer.Typer(name="session", cls=HbcGroup, no_args_is_help=True, help="Sessions: lay down, run, list, check.")
 
 SessionArgument = Annotated[Path, typer.Argument(metavar="SESSION", help="Folder that hbc record wrote.")]
 

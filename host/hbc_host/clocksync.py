@@ -68,6 +68,10 @@ class ClockFit:
         """Host monotonic time of a device time, seconds."""
         return self.origin_s + (device_us - self.origin_us) * 1e-6 * (1.0 + self.drift_ppm * 1e-6)
 
+    def to_device_us(self, host_s: float) -> int:
+        """Device time of a host monotonic time, microseconds; the inverse of :meth:`to_host_s`."""
+        return self.origin_us + round((host_s - self.origin_s) * 1e6 / (1.0 + self.drift_ppm * 1e-6))
+
 
 def fit_clock(pings: Sequence[Ping]) -> ClockFit:
     """Least-squares line through the pings that travelled fastest.

@@ -10,8 +10,6 @@ from typing import Any
 
 from hbc_wire import messages
 
-from hbc_host.protocol import is_a
-
 ASK_MAX_N = 128  # events a request: 3.1 kB of edges are 0.3 s of the line, in which ECG blocks wait in the box
 PATIENCE_S = 1.5  # without an answer or an event of those asked for; the wire's rule is 1 s
 TRIES_MAX_N = 4
@@ -121,19 +119,20 @@ class MissedEvents:
 
     def take(self, message: Any) -> None:
         """Any message of the box, in order of arrival."""
-        if is_a(message, messages.RPeak):
+        kind = type(message)
+        if kind is messages.RPeak.make:
             self.peaks.arrive(message.peak_n)
-        elif is_a(message, messages.TriggerEdge):
+        elif kind is messages.TriggerEdge.make:
             self.edges.arrive(message.edge_n)
-        elif is_a(message, messages.Status):  # sent after all events that it counts
+        elif kind is messages.Status.make:  # sent after all events that it counts
             self.edges.expect(message.edges_n)
             self.peaks.expect(message.peaks_n)
-        elif is_a(message, messages.Hello) and message.boot_n != self._boot_n:
+        elif kind is messages.Hello.make and message.boot_n != self._boot_n:
             if self._boot_n is not None:
                 self._forget()
             self._boot_n = message.boot_n
             self.boots_n += 1
-        elif is_a(message, messages.Ack) and self._asked is not None and message.token == self._asked.token:
+        elif kind is messages.Ack.make and self._asked is not None and message.token == self._asked.token:
             self._asked.gone = message.status != messages.ACK_OK
 
     def resumed(self) -> None:

@@ -2,87 +2,30 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import logging
 import os
 import shutil
 import tempfile
-from datetime import datetime
 from pathlib import Path
 
 from hbc_host.errors import SessionError
+from hbc_host.lock import LOCK_NAME, FolderLock, running_note, why_not_made, writer_of
 from hbc_host.parts import log_parts, part_name
 from hbc_host.recorder import LOG_NAME, Chunk, LogWriter
 from hbc_host.session import META_NAME
 from hbc_host.session_model import SessionMeta
 
+__all__ = [
+    "LOCK_NAME", "LOG_BYTES_PER_S", "FolderLock", "SessionWriter", "is_visit_only", "refuse_used", "room_warning",
+    "running_note", "sync_folder", "why_not_made", "write_synced", "writer_of",
+]  # fmt: skip
+
 log = logging.getLogger(__name__)
 
-LOCK_NAME = "recording.lock"
+VISIT_NAME = "visit.json"  # written by hbc_host.clinic.visit before there is a recording
 LOG_BYTES_PER_S = 5000  # measured 3.4 kB/s at rest (docs/reliability.md); trigger edges come on top
 PLANNED_S = 7200.0  # when nobody said how long
 ROOM_MIN_S = 60.0  # with less room than for this, a recording is not begun
-
-
-class FolderLock:
-    """The right to write to a folder, until this program ends however it ends.
-
-    Raises
-    ------
-    SessionError
-        Another program writes there; the text names it. Or the folder cannot be written.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / LOCK_NAME
-        try:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise SessionError(why_not_made(folder, error)) from error
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            who = _told_by(self._fd)
-            os.close(self._fd)
-            raise SessionError(
-                f"{folder} is being written by {who}; let it end first, or choose another folder"
-            ) from error
-        try:
-            os.ftruncate(self._fd, 0)
-            os.write(self._fd, f"hbc, process {os.getpid()}, since {datetime.now():%H:%M:%S}\n".encode())
-        except OSError as error:  # a full disk: the lock holds without its text
-            log.debug("%s: %s", self._path, error)
-
-    def moved_to(self, folder: Path) -> None:
-        """The folder was renamed."""
-        self._path = folder / LOCK_NAME
-
-    def release(self) -> None:
-        """Give the right back; harmless when given back already."""
-        if self._fd >= 0:
-            self._path.unlink(missing_ok=True)
-            os.close(self._fd)
-            self._fd = -1
-
-
-def writer_of(folder: Path) -> str:
-    """Who writes to this folder now; empty when nobody does. Changes nothing there."""
-    try:
-        number = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    try:
-        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return _told_by(number)
-    finally:
-        os.close(number)
-    return ""
-
-
-def _told_by(number: int) -> str:
-    return os.pread(number, 200, 0).decode("utf-8", "replace").strip() or "another program"
 
 
 class SessionWriter:
@@ -97,8 +40,13 @@ class SessionWriter:
 
     @classmethod
     def create(cls, folder: Path, meta: SessionMeta, chunks: list[Chunk]) -> SessionWriter:
-        """Begin a recording with what was read before, Hello included; the folder must not exist, or be empty."""
+        """Begin a recording with what was read before, Hello included; the folder must not exist, or be empty.
+
+        A folder that a visit was laid down in (``visit.json``) is recorded into as it is.
+        """
         refuse_used(folder)
+        if folder.is_dir() and any(folder.iterdir()):
+            return cls._create_inside(folder, meta, chunks)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))  # mode 0700
@@ -115,6 +63,27 @@ class SessionWriter:
             shutil.rmtree(making, ignore_errors=True)
         sync_folder(folder.parent)
         lock.moved_to(folder)
+        writer.path = folder / LOG_NAME
+        return cls(folder, writer, lock)
+
+    @classmethod
+    def _create_inside(cls, folder: Path, meta: SessionMeta, chunks: list[Chunk]) -> SessionWriter:
+        """The log appears last: a folder without it holds no recording yet, whenever the program is killed."""
+        lock = FolderLock(folder)
+        try:
+            if not is_visit_only(folder):  # another program recorded and ended while this one waited for the right to
+                raise SessionError(f"{folder} is not empty; choose another folder, nothing is ever overwritten")
+            for name in (META_NAME, f".{LOG_NAME}"):  # what a program left that was killed just here
+                (folder / name).unlink(missing_ok=True)
+            write_synced(folder / META_NAME, meta.to_json())
+            writer = _begin(folder / f".{LOG_NAME}", chunks)
+            os.rename(folder / f".{LOG_NAME}", folder / LOG_NAME)
+        except BaseException as error:
+            lock.release()
+            if isinstance(error, OSError):
+                raise SessionError(why_not_made(folder, error)) from error
+            raise
+        sync_folder(folder)
         writer.path = folder / LOG_NAME
         return cls(folder, writer, lock)
 
@@ -144,8 +113,18 @@ def _begin(path: Path, chunks: list[Chunk]) -> LogWriter:
     return writer
 
 
+def is_visit_only(folder: Path) -> bool:
+    """True for a folder in which a visit was laid down, and nothing was recorded yet."""
+    if not (folder / VISIT_NAME).is_file():
+        return False
+    begun = (LOG_NAME, "manifest.json")
+    return not any((folder / name).exists() for name in begun)
+
+
 def refuse_used(folder: Path) -> None:
     """Raise SessionError when something is at this place already."""
+    if is_visit_only(folder):
+        return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SessionError(f"{folder} is not empty; choose another folder, nothing is ever overwritten")
 
@@ -192,12 +171,3 @@ def sync_folder(folder: Path) -> None:
         log.debug("fsync of %s: %s", folder, error)
     finally:
         os.close(number)
-
-
-def why_not_made(folder: Path, error: OSError) -> str:
-    """One line for a folder that cannot be written."""
-    if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-        return f"{folder} is not empty; choose another folder, nothing is ever overwritten"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"disk full: cannot record to {folder}; free some space or choose another disk"
-    return f"cannot record to {folder} ({os.strerror(error.errno or 0)}); choose a folder on a disk that is yours"

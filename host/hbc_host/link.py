@@ -49,10 +49,6 @@ class Link:
     ping : bool
         Send a ClockPing every 0.97 s, so that device time can be related to host time.
 
-    Attributes
-    ----------
-    tap : callable or None
-        Gets each chunk from the box in the reader thread, before anybody who may wait for a disk; must return at once.
     """
 
     def __init__(
@@ -61,7 +57,8 @@ class Link:
         self._transport = transport
         self._clock = clock
         self._ping = ping
-        self.tap: Callable[[Chunk], None] | None = None
+        self._tap: Callable[[Chunk], None] | None = None
+        self._tapping = threading.Lock()  # held while a chunk is handed out, so that none comes between
         self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         self._requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._closing = threading.Event()
@@ -109,6 +106,19 @@ class Link:
         """Queue one request to the box, such as ``link.send(messages.Setting, token, "blank_ms", 8)``."""
         self._requests.put(frame(message, self._next_seq(), *values))
 
+    def listen(self, tap: Callable[[Chunk], None]) -> None:
+        """From now on ``tap`` gets each chunk from the box: first those that nobody has received yet, then live ones.
+
+        It is called in the reader thread, before anybody who may wait for a disk, and must return at once.
+        """
+        with self._tapping:
+            for _ in range(self._arrivals.qsize()):
+                arrival = self._arrivals.get()
+                if arrival.chunk is not None and arrival.chunk.kind == FROM_BOX:
+                    tap(arrival.chunk)
+                self._arrivals.put(arrival)
+            self._tap = tap
+
     @property
     def waiting_n(self) -> int:
         """Reads that nobody has taken from the queue yet; a slow disk shows here."""
@@ -152,10 +162,10 @@ class Link:
                 data = self._transport.read()
                 self.reads_n += 1
                 chunk = Chunk(FROM_BOX, self._clock(), data) if data else None
-                tap = self.tap
-                if chunk is not None and tap is not None:
-                    tap(chunk)
-                self._arrivals.put(Arrival(self.reads_n, chunk))
+                with self._tapping:
+                    if chunk is not None and self._tap is not None:
+                        self._tap(chunk)
+                    self._arrivals.put(Arrival(self.reads_n, chunk))
         except TransportError as error:
             self._arrivals.put(Arrival(self.reads_n, error=error))
         except Exception as error:  # a bug must reach the main thread, not die here unseen
@@ -176,7 +186,8 @@ class Link:
         # Stamped before writing: a ping's round trip then contains all of its delay.
         sent = Chunk(TO_BOX, self._clock(), data)
         self._transport.write(data)
-        self._arrivals.put(Arrival(self.reads_n, sent))
+        with self._tapping:
+            self._arrivals.put(Arrival(self.reads_n, sent))
 
     def _next_seq(self) -> int:
         self._seq = (self._seq + 1) & 0xFFFF

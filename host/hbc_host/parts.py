@@ -16,7 +16,7 @@ from hbc_host.recorder import FILE_HEADER, HOST_NOTE, LOG_NAME, Chunk, Log, read
 LOST = "lost"  # the connection ended; the bytes after it come from a new one
 BACK = "back"  # the same box was found again
 PART = "part"  # another part of the recording begins
-NOTE_MAX_N = 4096  # bytes of a note that are looked at; ours have some hundred
+NOTE_MAX_N = 1 << 16  # bytes of a note that are looked at; ours have some hundred, a site of 1000 trains has 16 k
 
 
 def part_name(part_n: int) -> str:
@@ -30,6 +30,12 @@ def log_parts(folder: Path) -> list[Path]:
     while (folder / part_name(len(parts) + 1)).is_file():
         parts.append(folder / part_name(len(parts) + 1))
     return parts
+
+
+def stray_parts(folder: Path) -> list[str]:
+    """Names of parts that stand alone because one before them is missing; nothing reads them."""
+    joined = {path.name for path in log_parts(folder)}
+    return sorted(path.name for path in folder.glob("wire.*.hbclog") if path.name not in joined)
 
 
 def read_parts(folder: Path) -> Log:

@@ -6,19 +6,21 @@ The table in ``hbc_wire.messages`` stays the only definition: layouts below are 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from cobs import cobs
+from hbc_native.frames import deframe
 from hbc_wire import messages
-from hbc_wire.framing import Deframer, FrameError, encode
+from hbc_wire.framing import FRAME_MAX_N, Deframer, FrameError, encode
 
 from hbc_host.errors import VersionMismatchError
+from hbc_host.frames import Frames
 
-_DTYPES = {"B": "u1", "b": "i1", "H": "<u2", "h": "<i2", "I": "<u4", "i": "<i4", "Q": "<u8"}
 _HALF = 0x8000
+BULK_N = 4096  # bytes; a read of a box that is being listened to brings some hundred
 BEHIND_MAX_N = 256  # more frames than a repeated chunk holds; after these a jump back is taken for a jump ahead
 
 
@@ -32,6 +34,8 @@ _FIXED = _fixed_layouts()
 _ECG = messages.EcgBlock
 _MAKE_ECG: Any = _ECG.make
 _ECG_HEAD = struct.Struct("<" + _ECG.codes.rstrip("a"))
+_ECG_AT = messages.HEADER_N + _ECG_HEAD.size + 1  # where the samples begin, just behind their count
+_HELLO_ID, _ECG_ID = messages.Hello.msg_id, _ECG.msg_id
 assert _ECG.codes.index("a") == len(_ECG.codes) - 2, "two arrays end an EcgBlock"
 
 
@@ -48,8 +52,26 @@ def is_a(message: Any, row: Any) -> bool:
 
 
 def new_deframer() -> Deframer:
-    """The deframer of the wire, with COBS decoded in C."""
-    return Deframer(decode=_cobs_decode)
+    """The deframer of the wire, with COBS decoded in C; much at once is taken apart in C altogether."""
+    return _HostDeframer()
+
+
+class _HostDeframer(Deframer):
+    def __init__(self) -> None:
+        super().__init__(decode=_cobs_decode)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Payloads completed by these bytes, oldest first: those of the wire's deframer, on any bytes (tested)."""
+        whole_n = data.rfind(b"\0") + 1 if len(data) >= BULK_N and not self._overlong else 0
+        if not whole_n:
+            return list(super().feed(data))
+        found = deframe(self._rest + data[:whole_n], FRAME_MAX_N, joining=self._joining)
+        self._rest, self._joining = b"", False
+        self.bad_n += found.bad_n
+        self.skipped_bytes_n += found.skipped_bytes_n
+        joined, ends = found.payloads.tobytes(), found.payload_ends.tolist()
+        payloads = [joined[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+        return payloads + list(super().feed(data[whole_n:]))
 
 
 def _cobs_decode(body: bytes) -> bytes:
@@ -84,20 +106,27 @@ def unpack(payload: bytes) -> Received:
     if fixed is not None and len(payload) == messages.HEADER_N + fixed[0].size:
         values = fixed[0].unpack_from(payload, messages.HEADER_N)
         return Received(payload[1] | payload[2] << 8, fixed[1](*values))
-    if kind == _ECG.msg_id and len(payload) >= messages.HEADER_N + _ECG_HEAD.size + 2:
+    if kind == _ECG_ID and len(payload) >= _ECG_AT + 1:
         return _unpack_ecg(payload)
+    if kind == _HELLO_ID and len(payload) >= messages.HEADER_N:
+        return Received(payload[1] | payload[2] << 8, _hello_of(payload[messages.HEADER_N :]))
     seq, message = messages.unpack(payload)
     return Received(seq, message)
 
 
+@lru_cache(maxsize=8)
+def _hello_of(body: bytes) -> Any:
+    """A Hello behind its header; it comes every second and hardly ever changes."""
+    return messages.unpack(bytes((_HELLO_ID, 0, 0)) + body)[1]
+
+
 def _unpack_ecg(payload: bytes) -> Received:
-    head = _ECG_HEAD.unpack_from(payload, messages.HEADER_N)
-    ecg_at = messages.HEADER_N + _ECG_HEAD.size + 1
-    n = payload[ecg_at - 1]
-    residual_at = ecg_at + 2 * n + 1
+    n = payload[_ECG_AT - 1]
+    residual_at = _ECG_AT + 2 * n + 1
     if len(payload) != residual_at + 2 * n or payload[residual_at - 1] != n:
         raise messages.MessageError(f"EcgBlock of {n} samples has {len(payload)} bytes")
-    ecg_lsb = np.frombuffer(payload, "<i2", n, ecg_at)
+    head = _ECG_HEAD.unpack_from(payload, messages.HEADER_N)
+    ecg_lsb = np.frombuffer(payload, "<i2", n, _ECG_AT)
     residual_us = np.frombuffer(payload, "<i2", n, residual_at)
     return Received(payload[1] | payload[2] << 8, _MAKE_ECG(*head, ecg_lsb, residual_us))
 
@@ -126,6 +155,18 @@ class StreamDecoder:
                 self._foreign_n += 1
         self.frames_n += len(received)
         return received
+
+    def feed_frames(self, data: bytes) -> Frames:
+        """The frames that :meth:`feed` would unpack, for those who want a few of many; raises as it does."""
+        payloads = self._deframer.feed(data)
+        for payload in payloads:
+            if payload[0] == _HELLO_ID:
+                check_version(payload)
+        frames = Frames(payloads)
+        whole = frames.picked(np.flatnonzero(frames.known()))
+        self._foreign_n += len(payloads) - len(whole)
+        self.frames_n += len(whole)
+        return whole
 
 
 def frame(message: Any, seq: int, *values: Any) -> bytes:
@@ -159,6 +200,17 @@ class SequenceCounter:
         self.lost_n += lost_n
         return lost_n
 
+    def push_all(self, seqs: npt.NDArray[np.int64]) -> None:
+        """Many frames, one after the other."""
+        if not len(seqs):
+            return
+        lost_n = self.push(int(seqs[0]))
+        if lost_n == 0 and self._behind_n == 0 and np.all(seqs[1:] - seqs[:-1] & 0xFFFF == 1):  # as usual
+            self._expected = (int(seqs[-1]) + 1) & 0xFFFF
+            return
+        for seq in seqs[1:].tolist():
+            self.push(seq)
+
     def resume(self) -> None:
         """The connection was away: the next number is ahead, however far (known modulo 65536 only)."""
         self._resumed = True
@@ -167,71 +219,3 @@ class SequenceCounter:
         """Forget the last number: the box began to count anew."""
         self._expected = None
         self._behind_n = 0
-
-
-class Frames:
-    """Payloads side by side, for unpacking thousands of them at once.
-
-    Parameters
-    ----------
-    payloads : sequence of bytes
-        In order of arrival, each at least a header long.
-    """
-
-    def __init__(self, payloads: Sequence[bytes]) -> None:
-        self.payloads = payloads
-        self.length_n = np.fromiter(map(len, payloads), np.int64, len(payloads))
-        self._at = np.cumsum(self.length_n) - self.length_n
-        self._bytes = np.frombuffer(b"".join(payloads), np.uint8)
-        self.kind = self._bytes[self._at] if len(payloads) else np.empty(0, np.uint8)
-        self.bad_n = 0
-
-    def seqs(self) -> list[int]:
-        """Frame numbers, in order of arrival."""
-        low, high = self._bytes[self._at + 1].astype(int), self._bytes[self._at + 2].astype(int)
-        numbers: list[int] = (low | high << 8).tolist()
-        return numbers
-
-    def rows(self, message: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
-        """All messages of one kind without text: (their places among the frames, a structured array).
-
-        The dtype's names are the table's. Wrong lengths are counted in ``bad_n`` and left out.
-        """
-        of_kind = np.flatnonzero(self.kind == message.msg_id)
-        dtype = _dtype(zip(message.names, message.codes, strict=True))
-        return self._gather(of_kind, dtype)
-
-    def ecg_rows(self) -> Iterable[tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]]:
-        """EcgBlocks grouped by number of samples: (places, structured array with 2-d ``ecg_lsb``, ``residual_us``)."""
-        of_kind = np.flatnonzero(self.kind == _ECG.msg_id)
-        fields = list(zip(_ECG.names, _ECG.codes, strict=True))
-        for length_n in np.unique(self.length_n[of_kind]):
-            places = of_kind[self.length_n[of_kind] == length_n]
-            n, rest = divmod(int(length_n) - messages.HEADER_N - _ECG_HEAD.size - 2, 4)
-            if rest or n < 0:
-                self.bad_n += len(places)
-                continue
-            places, rows = self._gather(places, _dtype(fields, n))
-            whole = (rows["n_ecg_lsb"] == n) & (rows["n_residual_us"] == n)
-            self.bad_n += int(np.count_nonzero(~whole))
-            yield places[whole], rows[whole]
-
-    def _gather(
-        self, places: npt.NDArray[np.int64], dtype: np.dtype[np.void]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
-        fits = self.length_n[places] == dtype.itemsize
-        self.bad_n += int(np.count_nonzero(~fits))
-        places = places[fits]
-        picked = self._bytes[self._at[places][:, None] + np.arange(dtype.itemsize)]
-        return places, np.ascontiguousarray(picked).view(dtype).reshape(len(places))
-
-
-def _dtype(fields: Iterable[tuple[str, str]], array_n: int = 0) -> np.dtype[np.void]:
-    """Packed numpy layout of header and fields; an array field ``x`` gets its count as ``n_x``."""
-    columns: list[Any] = [("header", np.uint8, messages.HEADER_N)]
-    for name, code in fields:
-        if code == "a":
-            columns += [("n_" + name, "u1"), (name, "<i2", (array_n,))]
-        else:
-            columns.append((name, _DTYPES[code]))
-    return np.dtype(columns)

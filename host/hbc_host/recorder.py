@@ -13,11 +13,16 @@ import math
 import os
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+from hbc_native.frames import LOG_HEAD_N, log_chunks
 
 from hbc_host.errors import SessionError
 
@@ -29,6 +34,10 @@ FILE_MAGIC = b"HBCLOG"
 CHUNK_HEADER = struct.Struct("<4sB3xdII")
 CHUNK_MAGIC = b"\xc5hb\xa9"
 CHUNK_MAX_N = 1 << 16
+_HEAD_DTYPE = np.dtype(
+    [("magic", "V4"), ("kind", "u1"), ("zeros", "V3"), ("host_s", "<f8"), ("n", "<u4"), ("check", "<u4")]
+)
+assert _HEAD_DTYPE.itemsize == CHUNK_HEADER.size == LOG_HEAD_N, "one layout, three readings of it"
 FROM_BOX = 0
 TO_BOX = 1
 HOST_NOTE = 2  # JSON of the host itself (hbc_host/parts.py); a reader that does not know it goes past it
@@ -170,35 +179,33 @@ def read_log(path: Path) -> Log:
 
 
 def _collect(data: bytes) -> Log:
+    begins = log_chunks(data, FILE_HEADER.size, CHUNK_MAGIC, CHUNK_MAX_N)
+    heads = _heads(data, begins)
+    bodies_at = begins + CHUNK_HEADER.size
+    ends = bodies_at + heads["n"]
+    bodies = [data[at:end] for at, end in zip(bodies_at.tolist(), ends.tolist(), strict=True)]
+    fields = zip(heads["kind"].tolist(), heads["host_s"].tolist(), bodies, strict=True)
+    whole: list[Chunk] = list(map(tuple.__new__, repeat(Chunk), fields))  # Chunk._make at three times its speed
+    before = np.concatenate(([FILE_HEADER.size], ends))  # where each chunk, and the end of the file, should come
+    behind = np.append(begins, len(data))
     chunks: list[Chunk] = []
-    damaged_n = damaged_bytes_n = 0
-    truncated = False
-    at = FILE_HEADER.size
-    for start, chunk in _whole_chunks(data, at):
-        if start > at:
-            damaged_n += 1
-            damaged_bytes_n += start - at
-            chunks += _salvage(data, at, start)
-        chunks.append(chunk)
-        at = start + CHUNK_HEADER.size + len(chunk.data)
-    if at < len(data):
-        truncated = True
-        damaged_bytes_n += len(data) - at
-        chunks += _salvage(data, at, len(data))
-    return Log(tuple(chunks), damaged_n, damaged_bytes_n, truncated)
+    taken_n = 0
+    for k in np.flatnonzero(behind > before).tolist():
+        chunks += whole[taken_n:k]
+        chunks += _salvage(data, int(before[k]), int(behind[k]))
+        taken_n = k
+    chunks += whole[taken_n:]
+    truncated = bool(behind[-1] > before[-1])
+    damaged_n = int(np.count_nonzero(behind > before)) - truncated
+    return Log(tuple(chunks), damaged_n, int(np.sum(behind - before)), truncated)
 
 
-def _whole_chunks(data: bytes, at: int) -> Iterator[tuple[int, Chunk]]:
-    """(place, chunk) of each chunk whose checksum holds."""
-    while (at := data.find(CHUNK_MAGIC, at)) >= 0 and at + CHUNK_HEADER.size <= len(data):
-        _, kind, host_s, n, check = CHUNK_HEADER.unpack_from(data, at)
-        body_at = at + CHUNK_HEADER.size
-        body = data[body_at : body_at + n] if n <= CHUNK_MAX_N else b""
-        if len(body) == n and crc32(body, crc32(data[at : body_at - 4])) == check:
-            yield at, Chunk(kind, host_s, body)
-            at = body_at + n
-        else:
-            at += 1
+def _heads(data: bytes, places: npt.NDArray[np.int64]) -> npt.NDArray[np.void]:
+    """The heads of chunks that begin at these places, shape (chunks,)."""
+    if not len(places):
+        return np.empty(0, _HEAD_DTYPE)
+    heads = np.lib.stride_tricks.sliding_window_view(np.frombuffer(data, np.uint8), CHUNK_HEADER.size)[places]
+    return heads.view(_HEAD_DTYPE).reshape(len(places))
 
 
 def _salvage(data: bytes, start: int, end: int) -> list[Chunk]:

@@ -73,7 +73,7 @@ def listen(link: Link, chunks: list[Chunk], tap: Callable[[Chunk], None] | None)
         for chunk in chunks:
             if chunk.kind == FROM_BOX:
                 tap(chunk)
-        link.tap = tap
+        link.listen(tap)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 from hbc_host.errors import HbcError, SessionError
 from hbc_host.folder import SessionWriter, refuse_used, writer_of
 from hbc_host.manifest import MANIFEST_NAME, file_sha256, read_manifest, recorded_files, write_manifest
-from hbc_host.parts import log_parts, read_parts
+from hbc_host.parts import log_parts, read_parts, stray_parts
 from hbc_host.recorder import FILE_HEADER, read_log
 from hbc_host.session import decode_log, load_session, read_meta, session_hash
 
@@ -52,6 +52,7 @@ def verify_session(folder: Path | str) -> Verdict:
     except SessionError as error:
         problems.append(str(error))
     changed = _changed_files(place, manifest["files"]) if manifest is not None else []
+    changed += [f"{name} is a part whose forerunner is missing: it is not read" for name in stray_parts(place)]
     found = [text for path in log_parts(place) for text in _log_problems(path)]
     # What a crash had cut off before the recording went on is known to its manifest.
     known = found if manifest is not None and not changed else []
@@ -68,7 +69,9 @@ def verify_session(folder: Path | str) -> Verdict:
 
 
 def _changed_files(folder: Path, files: list[Any]) -> list[str]:
-    problems = []
+    known = {entry.get("name") for entry in files if isinstance(entry, dict)}
+    added = [path.name for path in log_parts(folder) if path.is_file() and path.name not in known]
+    problems = [f"{name} is not in {MANIFEST_NAME}: it was added after that was written" for name in added]
     for entry in files:
         name = Path(str(entry.get("name", "?") if isinstance(entry, dict) else "?")).name  # never out of the folder
         path = folder / name
@@ -133,6 +136,7 @@ def repair_session(folder: Path | str, out: Path | str | None = None) -> Repair:
     meta, label_notes = read_meta(source)
     before = decode_log(log, source, meta, label_notes)
     lost = _lost(log.damaged_n, log.damaged_bytes_n, log.truncated, before) + list(label_notes)
+    lost += [f"{name}: a part whose forerunner is missing" for name in stray_parts(source)]
     with SessionWriter.create(target, meta, list(log.chunks)) as writer:
         writer.log.close()
         origin = {path.name: file_sha256(path) for path in recorded_files(source)}

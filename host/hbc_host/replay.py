@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import queue
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,11 +14,11 @@ from typing import Any
 
 from hbc_host.errors import TransportError, VersionMismatchError
 from hbc_host.link import Link
-from hbc_host.parts import LOST, PART, note_of, read_parts
+from hbc_host.parts import BACK, LOST, PART, note_of, read_parts
 from hbc_host.reconnect import Found, OpenLink, Tell
 from hbc_host.record import record
-from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
-from hbc_host.session import load_session, read_meta, session_hash
+from hbc_host.recorder import CHUNK_MAX_N, FROM_BOX, TO_BOX, Chunk, Log
+from hbc_host.session import load_session, load_with_log, read_meta, session_hash
 from hbc_host.session_model import Session
 from hbc_host.transport import READ_WAIT_S
 
@@ -31,32 +32,37 @@ class ReplayTransport:
     ----------
     folder : Path or str
         Session directory.
+    log : Log, optional
+        What it holds, when that was read already.
     speed : float or None
         1 plays in real time, 10 ten times as fast, None as fast as the reader reads.
     clock, sleep : callable
         Real seconds, and how to wait for some.
-
-    Notes
-    -----
-    :meth:`host_s` is a clock for ``record``: it says the host time at which the bytes arrived first, so nothing is
-    stamped anew.
+    merge : bool
+        One read brings many chunks, as a port does whose reader was busy: faster, and the split of bytes into reads
+        changes no result. Their host time is that of the last.
     """
 
     def __init__(
         self,
         folder: Path | str,
         *,
+        log: Log | None = None,
         speed: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        merge: bool = False,
     ) -> None:
         if speed is not None and not speed > 0:
             raise TransportError(f"replay speed {speed:g} is not above 0; give 1 for real time")
         self._folder = Path(folder)
+        self._log = log
         self._speed = speed
         self._clock = clock
         self._sleep = sleep
+        self._merge = merge
         self._chunks: list[Chunk] = []
+        self._passed: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
         self._next_n = 0
         self._host_s = 0.0
         self._start_s = 0.0
@@ -67,14 +73,20 @@ class ReplayTransport:
         """True when all was read."""
         return self._next_n >= len(self._chunks)
 
+    @property
+    def done(self) -> float:
+        """Share of the recording that was read, 0..1."""
+        return self._next_n / max(len(self._chunks), 1)
+
     def host_s(self) -> float:
-        """Host time of the bytes read last, as recorded."""
+        """Host time of the bytes read last, as recorded: a clock for ``record``, so that nothing is stamped anew."""
         return self._host_s
 
     def open(self) -> None:
         """Read the log; raises SessionError when there is none. After a lost connection: go on behind it."""
         if not self._chunks:
-            self._chunks = [chunk for chunk in read_parts(self._folder).chunks if chunk.kind != TO_BOX]
+            recorded = self._log or read_parts(self._folder)
+            self._chunks = [chunk for chunk in recorded.chunks if chunk.kind != TO_BOX]
         self._start_s = self._clock()
         known = (chunk.host_s for chunk in self._chunks[self._next_n :] if math.isfinite(chunk.host_s))
         self._start_host_s = self._host_s = next(known, self._host_s)
@@ -85,6 +97,8 @@ class ReplayTransport:
         Raises TransportError where the connection was lost when it was recorded.
         """
         while not self.at_end and (fields := note_of(self._chunks[self._next_n])):
+            if fields.get("event") not in (LOST, BACK, PART):  # those are made anew where the replay meets them
+                self._passed.put(self._chunks[self._next_n])
             self._next_n += 1
             if fields.get("event") in (LOST, PART) and not self.at_end:
                 raise TransportError(str(fields.get("reason", "the recording was interrupted")))
@@ -101,7 +115,26 @@ class ReplayTransport:
                     return b""
         self._host_s = host_s
         self._next_n += 1
-        return chunk.data if chunk.kind == FROM_BOX else b""
+        if chunk.kind != FROM_BOX:
+            return b""
+        return self._merged(chunk.data) if self._merge else chunk.data
+
+    def _merged(self, data: bytes) -> bytes:
+        """These bytes and those of the chunks behind them, up to what one chunk may hold."""
+        first, bytes_n = self._next_n, len(data)
+        for n in range(first, len(self._chunks)):
+            kind, host_s, more = self._chunks[n]
+            bytes_n += len(more)
+            if kind != FROM_BOX or bytes_n > CHUNK_MAX_N:
+                break
+            self._next_n = n + 1
+            if host_s == host_s:  # not NaN, as it is after damage
+                self._host_s = host_s
+        return data + b"".join([chunk.data for chunk in self._chunks[first : self._next_n]])
+
+    def notes(self) -> list[Chunk]:
+        """Notes of the host that were passed since the last call: sites, alarms, what people said."""
+        return [self._passed.get() for _ in range(self._passed.qsize())]
 
     def write(self, data: bytes) -> None:
         """A recording answers nobody."""
@@ -110,9 +143,12 @@ class ReplayTransport:
         """Nothing to give back."""
 
 
-def recording_damage(session: Session) -> tuple[str, ...]:
-    """What is damaged or missing in a recording, in plain words; a replay repeats all of it and cannot show it."""
-    log = read_parts(session.path)
+def recording_damage(session: Session, recorded: Log | None = None) -> tuple[str, ...]:
+    """What is damaged or missing in a recording, in plain words; a replay repeats all of it and cannot show it.
+
+    ``recorded`` is its log, when that was read already.
+    """
+    log = recorded or read_parts(session.path)
     counts = (
         (log.damaged_n, "damaged places in the log"),
         (session.frames_lost_n, "frames missing"),
@@ -139,25 +175,50 @@ class ReplayCheck:
 
 
 def replay_session(
-    folder: Path | str, *, speed: float | None = None, on_message: Callable[[Any], None] | None = None
+    folder: Path | str,
+    *,
+    recorded: Log | None = None,
+    speed: float | None = None,
+    progress: Callable[[float], object] | None = None,
 ) -> Session:
     """Record a replay into a temporary place, through link and recorder as a live box, and load it.
+
+    Parameters
+    ----------
+    folder : Path or str
+    recorded : Log, optional
+        Its log, when that was read already.
+    speed : float or None
+        As for :class:`ReplayTransport`; as fast as it goes, many chunks are read at once.
+    progress : callable, optional
+        Gets the share that was played, 0..1, now and then.
 
     Raises
     ------
     HbcError
         The recording cannot be read.
-    KeyboardInterrupt
-        Somebody pressed Ctrl-C meanwhile.
     """
-    meta, _ = read_meta(Path(folder))
-    transport = ReplayTransport(folder, speed=speed)
+    if speed is None:
+        try:
+            return _replayed(ReplayTransport(folder, log=recorded, merge=True), Path(folder), progress)
+        except VersionMismatchError:  # of a box that was flashed meanwhile: what came before it is told chunk by chunk
+            log.debug("%s: another wire version, chunk by chunk", folder)
+    return _replayed(ReplayTransport(folder, log=recorded, speed=speed), Path(folder), progress)
+
+
+def _replayed(transport: ReplayTransport, folder: Path, progress: Callable[[float], object] | None) -> Session:
+    meta, _ = read_meta(folder)
 
     def go_on(open_link: OpenLink, hello: Any, keep_on: Callable[[], bool], tell: Tell) -> Found:
         """A recording is always the same box, and needs no Hello to be known again."""
         link: Link = open_link(transport)
         link.hello = hello
         return Found(link.__enter__(), [], str(folder))
+
+    def at_end() -> bool:
+        if progress is not None:
+            progress(transport.done)
+        return transport.at_end
 
     with tempfile.TemporaryDirectory(prefix="hbc-replay-") as place:
         again = Path(place) / "session"
@@ -166,10 +227,10 @@ def replay_session(
                 transport,
                 again,
                 meta=meta,
-                stop=lambda: transport.at_end,
-                on_message=on_message,
+                stop=at_end,
                 on_event=log.debug,
                 clock=transport.host_s,
+                notes=transport.notes,
                 reconnect=go_on,
                 manifest=False,
                 hello_timeout_s=math.inf,
@@ -185,4 +246,5 @@ def replay_session(
 
 def verify_replay(folder: Path | str, *, speed: float | None = None) -> ReplayCheck:
     """Result hashes of a recording and of its replay; errors as :func:`replay_session`."""
-    return ReplayCheck(session_hash(load_session(folder)), session_hash(replay_session(folder, speed=speed)))
+    recorded, live = load_with_log(folder)
+    return ReplayCheck(session_hash(live), session_hash(replay_session(folder, recorded=recorded, speed=speed)))

@@ -86,10 +86,10 @@ class TrainResponse:
     trains_n: int
 
 
-def mean_response(
+def train_changes(
     beats: Beats, onsets_s: FloatArray, *, after_s: float, before_s: float = 3.0, step_s: float = 0.25
-) -> TrainResponse | None:
-    """Average heart rate around the train onsets, from measured intervals only.
+) -> tuple[FloatArray, FloatArray] | None:
+    """Change of heart rate around each train onset, from measured intervals only.
 
     Parameters
     ----------
@@ -101,8 +101,11 @@ def mean_response(
 
     Returns
     -------
-    TrainResponse or None
-        None when fewer than three trains are covered by measured intervals for at least 80 % of their cycle.
+    time_s : array (k,)
+        Relative to onset.
+    change_bpm : array (m, k)
+        Relative to the two seconds before onset; the m trains that measured intervals cover for at least 80 %.
+        None instead of both when there are no two measured intervals.
     """
     if beats.rate_bpm.size < 2:
         return None
@@ -116,17 +119,33 @@ def mean_response(
         return None
     rate = np.interp(at_s, middle_s[use], beats.rate_bpm[use])
     rate = rate[measured.mean(axis=1) >= 0.8]
-    trains_n = rate.shape[0]
+    before = (time_s >= -2.0) & (time_s <= 0.0)
+    return time_s, rate - rate[:, before].mean(axis=1, keepdims=True)
+
+
+def mean_response(
+    beats: Beats, onsets_s: FloatArray, *, after_s: float, before_s: float = 3.0, step_s: float = 0.25
+) -> TrainResponse | None:
+    """Average heart rate around the train onsets; arguments as of :func:`train_changes`.
+
+    Returns
+    -------
+    TrainResponse or None
+        None when fewer than three trains are covered by measured intervals for at least 80 % of their cycle.
+    """
+    found = train_changes(beats, onsets_s, after_s=after_s, before_s=before_s, step_s=step_s)
+    if found is None:
+        return None
+    time_s, change = found
+    trains_n = change.shape[0]
     if trains_n < 3:
         return None
-    before = (time_s >= -2.0) & (time_s <= 0.0)
-    change = rate - rate[:, before].mean(axis=1, keepdims=True)
     mean = change.mean(axis=0)
-    half = _student_t95(trains_n - 1) * change.std(axis=0, ddof=1) / math.sqrt(trains_n)
+    half = student_t95(trains_n - 1) * change.std(axis=0, ddof=1) / math.sqrt(trains_n)
     return TrainResponse(time_s, mean, mean - half, mean + half, trains_n)
 
 
-def _student_t95(dof: int) -> float:
+def student_t95(dof: int) -> float:
     """95 % quantile of Student's t by Hill's expansion (doi 10.1145/355598.355600), good to 1 % from 2 on."""
     z = 1.6448536269514722
     series: Sequence[float] = (

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbc_host.errors import InputError, NoTrainsError
+from hbc_host.guided import GuidedSite, guided_run, guided_sites
 from hbc_host.trains import Protocol, Train, find_runs, find_trains, median_train_s, parse_protocol
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class RunInput:
     measured_train_s: float = math.nan
 
 
-def _intensities_of(intensities_pct: Sequence[float] | None, trains_n: int) -> FloatArray | None:
+def intensities_of(intensities_pct: Sequence[float] | None, trains_n: int) -> FloatArray | None:
     """Intensity of each train: as given, or each repeated when a step has several trains; None when neither fits."""
     if intensities_pct is None or len(intensities_pct) == 0 or trains_n % len(intensities_pct):
         return None
@@ -52,7 +53,13 @@ def _intensities_of(intensities_pct: Sequence[float] | None, trains_n: int) -> F
 
 
 def session_runs(session: Session, protocol: Protocol) -> tuple[list[RunInput], list[str]]:
-    """Runs of a recorded session, in order of time, and notes on what did not match the plan."""
+    """Runs of a recorded session, in order of time, and notes on what did not match the plan.
+
+    The notes of a guided session say which site when; else a long pause divides the runs.
+    """
+    guided = guided_sites(session.host_notes)
+    if guided:
+        return _guided_runs(session, protocol, guided)
     trains = find_trains(session.edges_s)
     if not trains:
         raise NoTrainsError(
@@ -67,7 +74,7 @@ def session_runs(session: Session, protocol: Protocol) -> tuple[list[RunInput], 
     previous_end_s = session.start_s - SETTLE_S
     for number, group in enumerate(groups):
         site = planned[number] if number < len(planned) else f"site-{number + 1}"
-        intensities = _intensities_of(session.meta.intensities_pct, len(group))
+        intensities = intensities_of(session.meta.intensities_pct, len(group))
         if session.meta.intensities_pct and intensities is None:
             notes.append(
                 f"{site}: {len(group)} trains recorded, {len(session.meta.intensities_pct)} intensities planned; "
@@ -75,6 +82,23 @@ def session_runs(session: Session, protocol: Protocol) -> tuple[list[RunInput], 
             )
         runs.append(_run_of(session, protocol, group, site, intensities, previous_end_s + SETTLE_S))
         previous_end_s = group[-1].onset_s + protocol.cycle_s
+    return runs, notes
+
+
+def _guided_runs(session: Session, protocol: Protocol, sites: list[GuidedSite]) -> tuple[list[RunInput], list[str]]:
+    runs: list[RunInput] = []
+    notes: list[str] = []
+    for site in sites:
+        found = guided_run(site, session.edges_s)
+        notes += found.notes
+        if found.trains:
+            intensities = found.intensities_pct if session.meta.intensities_pct else None
+            runs.append(_run_of(session, protocol, found.trains, site.site, intensities, site.begins_s))
+    if not runs:
+        raise NoTrainsError(
+            f"{session.path}: no pulse train recorded at {', '.join(site.site for site in sites)}; check the trigger "
+            f"cable and its polarity"
+        )
     return runs, notes
 
 

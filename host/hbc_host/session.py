@@ -19,12 +19,20 @@ from hbc_host.clocksync import Ping
 from hbc_host.errors import SessionError
 from hbc_host.loss import IntArray
 from hbc_host.parts import read_parts
-from hbc_host.protocol import Frames
 from hbc_host.recorder import LOG_NAME, Log
-from hbc_host.session_model import META_VERSION, LinkGap, Session, SessionMeta, session_hash
+from hbc_host.session_model import META_VERSION, HostNote, LinkGap, Session, SessionMeta, session_hash
 from hbc_host.stream import INTERRUPTED, Away, Stream, stream_of
 
-__all__ = ["META_NAME", "Session", "SessionMeta", "decode_log", "load_session", "read_meta", "session_hash"]
+__all__ = [
+    "META_NAME",
+    "Session",
+    "SessionMeta",
+    "decode_log",
+    "load_session",
+    "load_with_log",
+    "read_meta",
+    "session_hash",
+]
 
 META_NAME = "session.json"
 
@@ -44,12 +52,17 @@ def load_session(path: Path | str) -> Session:
     VersionMismatchError
         It was recorded from a box of another wire version.
     """
+    return load_with_log(path)[1]
+
+
+def load_with_log(path: Path | str) -> tuple[Log, Session]:
+    """The bytes of a recording, and what they say; as :func:`load_session`."""
     folder = Path(path)
     if not folder.is_dir():
         raise SessionError(f"no recording at {folder}; give the folder that `hbc record --out` wrote")
     log = read_parts(folder)
     meta, notes = read_meta(folder)
-    return decode_log(log, folder, meta, notes)
+    return log, decode_log(log, folder, meta, notes)
 
 
 def read_meta(folder: Path) -> tuple[SessionMeta, tuple[str, ...]]:
@@ -71,27 +84,28 @@ def decode_log(log: Log, path: Path, meta: SessionMeta, notes: tuple[str, ...] =
     """All results of a log. Raises SessionError or VersionMismatchError when no box of ours speaks in it."""
     stream = stream_of(log)
     starts, hellos = _boots(stream, path / LOG_NAME)
-    ends = np.append(starts[1:], len(stream.payloads))
+    ends = np.append(starts[1:], len(stream.frames))
     longest = int(np.argmax(ends - starts))
     begin, end = int(starts[longest]), int(ends[longest])
     aways = [away for away in stream.aways if begin < away.place < end]
     hello = _hello_for(hellos, begin, end)
-    boot = Boot(stream.payloads[begin:end], hello, {away.place - begin for away in aways})
+    boot = Boot(stream.frames.part(begin, end), hello, {away.place - begin for away in aways})
     notes = (*notes, *_notes(log, stream, starts, longest, boot))
     return replace(
         _assemble(boot, stream, path, meta, notes, len(starts)),
         pings=_pings(stream, begin, end),
         link_gaps=_link_gaps(boot, aways),
+        host_notes=_host_notes(stream, boot, begin),
     )
 
 
 def _boots(stream: Stream, path: Path) -> tuple[IntArray, list[tuple[int, Any]]]:
     """First frame of each boot, and the Hellos as (place, message)."""
+    frames = stream.frames
     hellos: list[tuple[int, Any]] = []
     seen: dict[bytes, Any] = {}  # Hello comes every second and hardly ever changes
-    for place, payload in enumerate(stream.payloads):
-        if payload[0] != messages.Hello.msg_id:
-            continue
+    for place in np.flatnonzero(frames.kind == messages.Hello.msg_id).tolist():
+        payload = frames.payload(place)
         body = payload[messages.HEADER_N :]
         if body not in seen:
             seen[body] = _usable_hello(payload)
@@ -99,11 +113,10 @@ def _boots(stream: Stream, path: Path) -> tuple[IntArray, list[tuple[int, Any]]]
             hellos.append((place, seen[body]))
     if not hellos:
         raise SessionError(
-            f"{path}: {stream.bytes_n} bytes from the box with {len(stream.payloads)} good and {stream.bad_n} bad "
+            f"{path}: {stream.bytes_n} bytes from the box with {len(frames)} good and {stream.bad_n} bad "
             f"frames, at least one good Hello is expected but no box introduced itself; record again and keep the "
             f"box connected for more than a second"
         )
-    frames = Frames(stream.payloads)
     stamps_us = report_stamps(frames)
     places = np.array([place for place, _ in hellos], np.int64)
     starts = loss.boot_starts(stamps_us, places, np.array([hello.boot_n for _, hello in hellos], np.int64))
@@ -151,7 +164,7 @@ def _assemble(
         ecg_missed=boot.ecg_missed,
         ecg_blank_ms=boot.ecg_blank_ms,
         gaps_s=tuple((start * 1e-6, end * 1e-6) for start, end in holes.gaps_us),
-        frames_n=len(stream.payloads),
+        frames_n=len(stream.frames),
         frames_lost_n=boot.counter.lost_n,
         frames_bad_n=stream.bad_n + boot.frames.bad_n,
         bytes_n=stream.bytes_n,
@@ -186,6 +199,18 @@ def _link_gaps(boot: Boot, aways: list[Away]) -> tuple[LinkGap, ...]:
     )
 
 
+def _host_notes(stream: Stream, boot: Boot, begin: int) -> tuple[HostNote, ...]:
+    """What the host wrote down; with the box's time where it was the boot used."""
+    noted = []
+    for place, host_s, fields in stream.notes:
+        inside = 0 < place - begin <= len(boot.frames)
+        newest_us = int(boot.newest_us[place - begin - 1]) if inside else -1
+        rest = {name: value for name, value in fields.items() if name != "event"}
+        device_s = newest_us * 1e-6 if newest_us >= 0 else None
+        noted.append(HostNote(str(fields.get("event", "")), host_s, device_s, rest))
+    return tuple(noted)
+
+
 def _notes(log: Log, stream: Stream, starts: IntArray, longest: int, boot: Boot) -> list[str]:
     notes = []
     if log.truncated:
@@ -194,12 +219,12 @@ def _notes(log: Log, stream: Stream, starts: IntArray, longest: int, boot: Boot)
         lost_n = boot.counter.lost_n
         notes.append(
             f"{log.damaged_n} damaged places in the log; what could be read in them is used, and "
-            f"{lost_n} of {len(boot.frames.payloads) + lost_n} frames of the recording are missing"
+            f"{lost_n} of {len(boot.frames) + lost_n} frames of the recording are missing"
         )
     if stream.reflashed:
         notes.append("the box came back with another wire version; what it sent from then on is left out")
     if len(starts) > 1:
-        share_pct = 100 * len(boot.frames.payloads) / len(stream.payloads)
+        share_pct = 100 * len(boot.frames) / len(stream.frames)
         notes.append(
             f"the box restarted {len(starts) - 1} times; boot {longest + 1} of {len(starts)} is used, "
             f"which holds {share_pct:.0f} % of the frames"

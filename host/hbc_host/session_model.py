@@ -80,6 +80,19 @@ class LinkGap(NamedTuple):
     away_s: float
 
 
+class HostNote(NamedTuple):
+    """What the host noted while recording.
+
+    ``event`` says what, ``fields`` the rest (docs/howto/session.md); ``host_s`` is the host's time, ``device_s`` the
+    newest device time that had arrived before it in the boot used, None when there was none.
+    """
+
+    event: str
+    host_s: float
+    device_s: float | None
+    fields: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Session:
     """A recording of one box. Times are device microseconds since boot (``_us``) or seconds of the same clock (``_s``).
@@ -114,6 +127,8 @@ class Session:
         What a reader should know about this recording, in plain words.
     link_gaps : tuple of LinkGap
         Times without connection within the boot used; each lies in ``gaps_s``, too.
+    host_notes : tuple of HostNote
+        What the host and the people at it noted within the boot used: alarms, sites, ratings, events.
     """
 
     path: Path
@@ -144,6 +159,7 @@ class Session:
     pings: tuple[Ping, ...]
     notes: tuple[str, ...]
     link_gaps: tuple[LinkGap, ...] = ()
+    host_notes: tuple[HostNote, ...] = ()
 
     @property
     def beats_s(self) -> FloatArray:
@@ -179,7 +195,7 @@ def session_hash(session: Session) -> str:
     digest = sha256()
     for name in sorted(Session.__dataclass_fields__):
         value = getattr(session, name)
-        if name in ("path", "meta", "pings", "notes", "link_gaps"):
+        if name in ("path", "meta", "pings", "notes", "link_gaps", "host_notes"):
             continue
         digest.update(name.encode() + b"=")
         if isinstance(value, np.ndarray):

@@ -6,66 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from hbc_host.analysis import BEATS_MIN_N, Analysis, RunInput, analyze_runs, analyze_session
-from hbc_host.errors import InputError, NoTrainsError, TooFewBeatsError
+from hbc_host.errors import InputError, TooFewBeatsError
+from hbc_host.foreign import first_onset_s, has_triggers, recording_beats, recording_runs, runs_of_triggers
 from hbc_host.io import sniff
-from hbc_host.io.ecg_text import EcgRecording, read_ecg_text
+from hbc_host.io.ecg_text import read_ecg_text
 from hbc_host.io.events_csv import assign_roles, check_beat_unit, named_as_events, read_events_csv
-from hbc_host.io.wfdb_record import read_wfdb
-from hbc_host.runs import SETTLE_S
-from hbc_host.trains import Protocol, find_runs, find_trains, nominal_onsets
+from hbc_host.io.recording import Labels, ReadOptions, Recording
+from hbc_host.io.registry import container, read_recording
+from hbc_host.trains import Protocol
 
-FloatArray = npt.NDArray[np.float64]
-
-
-def detect_beats(ecg: EcgRecording) -> FloatArray:
-    """Beat times in seconds from the start of the recording, shape (n,)."""
-    import hbc_native  # the compiled detector; beat files do without it
-
-    return np.asarray(hbc_native.detect(ecg.ecg_mv, ecg.rate_hz), dtype=np.float64) / ecg.rate_hz
-
-
-def first_onset_s(protocol: Protocol, first_train_s: float | None) -> float:
-    """First train of a recording without triggers: as given, else the protocol's convention."""
-    if first_train_s is not None:
-        if not first_train_s >= 0.0:
-            raise InputError(f"first train at {first_train_s:g} s lies before the recording; check --first-train-s")
-        return first_train_s
-    if protocol.rest_cycles_n is None:
-        raise NoTrainsError(
-            f"the recording has no trigger channel and protocol {protocol.name} no fixed start; add --first-train-s"
-        )
-    return protocol.rest_cycles_n * protocol.cycle_s
-
-
-def ecg_run(ecg: EcgRecording, protocol: Protocol, first_train_s: float | None, start_uncertainty_s: float) -> RunInput:
-    """Run of an ECG without triggers, at the protocol's nominal onsets."""
-    onset_s = first_onset_s(protocol, first_train_s)
-    onsets_s = nominal_onsets(protocol, onset_s, ecg.duration_s)
-    if onsets_s.size == 0:
-        raise NoTrainsError(
-            f"{ecg.name}: the first train at {onset_s:g} s does not end before the recording does "
-            f"({ecg.duration_s:.1f} s); check --first-train-s and --rate-hz"
-        )
-    beats_s = detect_beats(ecg)
-    if beats_s.size < BEATS_MIN_N:
-        raise TooFewBeatsError(
-            f"{ecg.name}: {beats_s.size} beats in {ecg.duration_s:.0f} s, at least {BEATS_MIN_N} are needed; "
-            "check --rate-hz and the signal"
-        )
-    return RunInput(
-        ecg.name,
-        beats_s,
-        onsets_s,
-        protocol.train_s,
-        0.0,
-        ecg.duration_s,
-        gaps_s=ecg.gaps_s,
-        start_uncertainty_s=start_uncertainty_s,
-    )
+__all__ = ["analyze_paths", "event_runs", "ignored_options", "recording_beats", "recording_runs"]
 
 
 def event_runs(beats_path: Path, triggers_path: Path, protocol: Protocol) -> list[RunInput]:
@@ -79,16 +30,9 @@ def event_runs(beats_path: Path, triggers_path: Path, protocol: Protocol) -> lis
         )
     if beats_s.size < BEATS_MIN_N:
         raise TooFewBeatsError(f"{beats_path}: {beats_s.size} beats, at least {BEATS_MIN_N} are needed; check the file")
-    groups = find_runs(find_trains(edges_s))
-    runs = []
-    start_s = float(beats_s[0])
-    for number, group in enumerate(groups):
-        onsets_s = np.array([train.onset_s for train in group])
-        end_s = float(onsets_s[-1]) + protocol.cycle_s
-        site = beats_path.stem if len(groups) == 1 else f"site-{number + 1}"
-        runs.append(RunInput(site, beats_s, onsets_s, protocol.train_s, min(start_s, float(onsets_s[0])), end_s))
-        start_s = end_s + SETTLE_S
-    return runs
+    start_s, end_s = float(beats_s[0]), float(beats_s[-1])
+    pair = Recording(beats_path.stem, "events", beats_s=beats_s, start_s=start_s, end_s=end_s, labels=Labels())
+    return runs_of_triggers(pair, beats_s, edges_s, protocol)
 
 
 def analyze_paths(
@@ -104,7 +48,7 @@ def analyze_paths(
         raise InputError(
             "no file given; give a session directory, ECG text, a WFDB record, or a beat and a trigger CSV"
         )
-    kinds = [sniff.sniff(path) for path in paths]
+    kinds = [sniff.sniff(path, rate_hz) for path in paths]
     if sniff.SESSION in kinds:
         if len(paths) > 1:
             raise InputError(f"{len(paths)} paths of which one is a session; analyse a session directory alone")
@@ -117,10 +61,11 @@ def analyze_paths(
     runs = _runs_of_events([path for path, kind in zip(paths, kinds, strict=True) if kind == sniff.EVENTS], protocol)
     for path, kind in zip(paths, kinds, strict=True):
         if kind != sniff.EVENTS:
-            ecg = read_wfdb(path) if kind == sniff.WFDB else read_ecg_text(path, rate_hz)
-            runs.append(ecg_run(ecg, protocol, first_train_s, start_uncertainty_s))
-    if any(kind != sniff.EVENTS for kind in kinds):
-        notes.append(_nominal_note(protocol, first_onset_s(protocol, first_train_s), start_uncertainty_s))
+            recording = _text_recording(path, rate_hz) if kind == sniff.ECG_TEXT else _recording(path, rate_hz)
+            runs += recording_runs(
+                recording, protocol, first_train_s=first_train_s, start_uncertainty_s=start_uncertainty_s or None
+            )
+            notes += _start_notes(recording, protocol, first_train_s, start_uncertainty_s, notes)
     title = ", ".join(run.site for run in runs)
     return analyze_runs(
         runs, protocol=protocol, title=title, source=", ".join(str(path) for path in paths), notes=notes
@@ -130,10 +75,10 @@ def analyze_paths(
 def ignored_options(kinds: Sequence[str], rate_hz: float | None, first_train_s: float | None) -> list[str]:
     """Notes on options that were given but say nothing about inputs of these kinds."""
     notes = []
-    if rate_hz is not None and sniff.ECG_TEXT not in kinds:
+    if rate_hz is not None and not {sniff.ECG_TEXT, sniff.RECORDING} & set(kinds):
         why = "only ECG text needs it; the recording names its own rate or holds times"
         notes.append(f"--rate-hz {rate_hz:g} was ignored: {why}")
-    if first_train_s is not None and not {sniff.ECG_TEXT, sniff.WFDB} & set(kinds):
+    if first_train_s is not None and not {sniff.ECG_TEXT, sniff.WFDB, sniff.RECORDING} & set(kinds):
         notes.append(f"--first-train-s {first_train_s:g} was ignored: recorded triggers tell when the trains start")
     return notes
 
@@ -141,6 +86,11 @@ def ignored_options(kinds: Sequence[str], rate_hz: float | None, first_train_s: 
 def _events_by_name(paths: Sequence[Path], kinds: list[str], rate_hz: float | None) -> list[str]:
     """Kinds of the inputs, where unsorted times beside good ones are times, too: their reader says what is wrong."""
     lone = kinds.count(sniff.EVENTS) % 2 == 1
+    if lone:  # beside times, intervals are times that went wrong, too
+        kinds = [
+            sniff.ECG_TEXT if kind == sniff.RECORDING and not container(path) else kind
+            for path, kind in zip(paths, kinds, strict=True)
+        ]
     return [
         sniff.EVENTS
         if kind == sniff.ECG_TEXT
@@ -166,6 +116,38 @@ def _runs_of_events(paths: Sequence[Path], protocol: Protocol) -> list[RunInput]
     for first, second in zip(paths[::2], paths[1::2], strict=True):
         runs.extend(event_runs(*assign_roles(first, second), protocol))
     return runs
+
+
+def _recording(path: Path, rate_hz: float | None) -> Recording:
+    return read_recording(path, ReadOptions(rate_hz=rate_hz))
+
+
+def _text_recording(path: Path, rate_hz: float | None) -> Recording:
+    """ECG text as it always was read: one strict column, no guess but that of the unit."""
+    ecg = read_ecg_text(path, rate_hz)
+    return Recording(ecg.name, "ecg_text", ecg, gaps_s=ecg.gaps_s, end_s=ecg.duration_s)
+
+
+def _start_notes(
+    recording: Recording,
+    protocol: Protocol,
+    first_train_s: float | None,
+    start_uncertainty_s: float,
+    already: Sequence[str],
+) -> list[str]:
+    """What was guessed in reading, and where the train onsets come from; each sentence once."""
+    notes = [f"{recording.name}: {note}" for note in recording.notes]
+    if has_triggers(recording):
+        triggers_n = 0 if recording.triggers_s is None else recording.triggers_s.size
+        notes.append(f"{recording.name}: {triggers_n} triggers from {recording.triggers_from}")
+        if first_train_s is not None:
+            why = "recorded triggers tell when the trains start"
+            notes.append(f"--first-train-s {first_train_s:g} was ignored for {recording.name}: {why}")
+    else:
+        declared_s = recording.first_train_s if first_train_s is None else first_train_s
+        uncertainty_s = start_uncertainty_s or recording.start_uncertainty_s
+        notes.append(_nominal_note(protocol, first_onset_s(protocol, declared_s), uncertainty_s))
+    return [note for note in notes if note not in already]
 
 
 def _nominal_note(protocol: Protocol, onset_s: float, start_uncertainty_s: float) -> str:

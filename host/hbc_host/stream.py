@@ -1,18 +1,21 @@
-"""The payloads of a recording in order of arrival, across lost connections and several parts."""
+"""The frames of a recording in order of arrival, across lost connections and several parts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from copy import copy
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from hbc_native.frames import deframe
 from hbc_wire import messages
+from hbc_wire.framing import FRAME_MAX_N
 
 from hbc_host.clocksync import Ping
 from hbc_host.errors import VersionMismatchError
-from hbc_host.parts import LOST, PART, note_of
+from hbc_host.frames import Frames
+from hbc_host.parts import BACK, LOST, PART, note_of
 from hbc_host.protocol import check_version, new_deframer
 from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk, Log
 
@@ -23,17 +26,15 @@ _HOST_SENDS = (
     messages.ListSettings,
     messages.Restart,
 )
-# In the stream of a box these can only come from a damaged log.
-_FROM_BOX = frozenset(messages.BY_ID) - {row.msg_id for row in _HOST_SENDS}
-_LOOKED_AT = (messages.Hello.msg_id, messages.ClockPong.msg_id)
-AT_ONCE_N = 512  # chunks that are deframed at once: much faster than one by one
+# In the stream of a box the others can only come from a damaged log.
+_FROM_BOX = np.isin(np.arange(256), list(set(messages.BY_ID) - {row.msg_id for row in _HOST_SENDS}))
 _PING = bytes([messages.ClockPing.msg_id])
 INTERRUPTED = "the recording was interrupted and continued"
 
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """A time without connection: ``place`` of the first payload after it, why, and how long by the host's clock."""
+    """A time without connection: ``place`` of the first frame after it, why, and how long by the host's clock."""
 
     place: int
     reason: str
@@ -42,11 +43,11 @@ class Away:
 
 @dataclass
 class Stream:
-    """Payloads from the box with the host time of each, and what was thrown away.
+    """Frames from the box, and what was thrown away.
 
     Attributes
     ----------
-    payloads, arrived_s : list
+    frames : Frames
         Up to the end, or up to a Hello of another wire version: what follows it cannot be understood.
     bad_n, bytes_n : int
         Stretches of bytes that were no frame of a box; all bytes from the box.
@@ -54,144 +55,143 @@ class Stream:
         The box came back with another wire version.
     aways : list of Away
     pings : list of (place, Ping)
-        Answered pings, each with the place of its answer among the payloads.
+        Answered pings, each with the place of its answer among the frames.
+    notes : list of (place, host_s, fields)
+        What the host wrote down, each with the place of the next frame; news of the connection itself left out.
     """
 
-    payloads: list[bytes] = field(default_factory=list)
-    arrived_s: list[float] = field(default_factory=list)
+    frames: Frames
     bad_n: int = 0
     bytes_n: int = 0
     reflashed: bool = False
     aways: list[Away] = field(default_factory=list)
     pings: list[tuple[int, Ping]] = field(default_factory=list)
+    notes: list[tuple[int, float, dict[str, Any]]] = field(default_factory=list)
+
+
+@dataclass
+class _Connection:
+    """One connection of a log. ``after_n`` counts the chunks of the box that came before something else."""
+
+    reason: str = ""  # why the one before it ended
+    lost_s: float = math.nan
+    another_clock: bool = False  # a part of its own, perhaps of a computer that was started anew
+    chunks: list[Chunk] = field(default_factory=list)
+    pings: list[tuple[int, int, float]] = field(default_factory=list)  # after_n, token, host_s
+    notes: list[tuple[int, float, dict[str, Any]]] = field(default_factory=list)  # after_n, host_s, fields
 
 
 def stream_of(log: Log) -> Stream:
-    """The payloads of a log; raises VersionMismatchError when the first box in it speaks another wire version."""
+    """The frames of a log; raises VersionMismatchError when the first box in it speaks another wire version."""
     reader = _Reader()
-    waiting: list[Chunk] = []
-    for chunk in log.chunks:
-        if chunk.kind == FROM_BOX:
-            waiting.append(chunk)
-            if len(waiting) < AT_ONCE_N:
-                continue
-        reader.from_box(waiting)
-        waiting = []
-        if chunk.kind != FROM_BOX:
-            reader.other(chunk)
-    reader.from_box(waiting)
-    reader.stream.bad_n += int(reader.deframer.bad_n)
+    for connection in _connections(log):
+        reader.take(connection)
+    reader.stream.frames = Frames.joined(reader.parts)
     return reader.stream
 
 
+def _connections(log: Log) -> list[_Connection]:
+    requests = new_deframer()
+    now = _Connection()
+    connections = [now]
+    taken_n = 0
+    for n in [n for n, chunk in enumerate(log.chunks) if chunk.kind != FROM_BOX]:
+        now.chunks += log.chunks[taken_n:n]
+        taken_n = n + 1
+        chunk = log.chunks[n]
+        if chunk.kind == TO_BOX:
+            for payload in requests.feed(chunk.data):
+                if payload[:1] == _PING:
+                    token = int.from_bytes(payload[messages.HEADER_N :], "little")
+                    now.pings.append((len(now.chunks), token, chunk.host_s))
+        elif fields := note_of(chunk):
+            event = fields.get("event")
+            if event in (LOST, PART):
+                if event == PART:
+                    now = _Connection(INTERRUPTED, math.nan, True)
+                else:
+                    now = _Connection(str(fields.get("reason", INTERRUPTED)), chunk.host_s)
+                connections.append(now)
+            elif event != BACK:
+                now.notes.append((len(now.chunks), chunk.host_s, fields))
+    now.chunks += log.chunks[taken_n:]
+    return connections
+
+
 class _Reader:
-    """Follows a log, many chunks of the box at once."""
+    """Takes connection after connection."""
 
     def __init__(self) -> None:
-        self.stream = Stream()
-        self.deframer = new_deframer()
-        self._requests = new_deframer()
-        self._sent_s: dict[int, float] = {}
+        self.parts: list[Frames] = []
+        self.stream = Stream(Frames(()))
+        self._frames_n = 0
         self._introduced = False
-        self._inside = False
         self._reason = ""
-        self._lost_s = float("nan")
+        self._lost_s = math.nan
 
-    def other(self, chunk: Chunk) -> None:
-        """A chunk that did not come from the box."""
-        if chunk.kind == TO_BOX:
-            for payload in self._requests.feed(chunk.data):
-                if payload[:1] == _PING:
-                    self._sent_s[int.from_bytes(payload[messages.HEADER_N :], "little")] = chunk.host_s
-        else:
-            fields = note_of(chunk)
-            if fields.get("event") in (LOST, PART):
-                self._new_connection(str(fields.get("reason", INTERRUPTED)), chunk.host_s)
-            if fields.get("event") == PART:  # perhaps of a computer that was started anew: its clock is another
-                self._reason, self._lost_s = INTERRUPTED, float("nan")
-
-    def _new_connection(self, reason: str, lost_s: float) -> None:
-        """A frame that was cut by the loss ends here; tokens begin anew."""
-        self.stream.bad_n += int(self.deframer.bad_n)
-        self.deframer = new_deframer()
-        self._inside = False
-        self._sent_s.clear()
-        if not self._reason:  # several losses before the next frame are one
-            self._reason, self._lost_s = reason, lost_s
-
-    def from_box(self, chunks: list[Chunk]) -> None:
-        """Chunks of the box that follow each other."""
-        if not chunks:
-            return
-        data = b"".join(chunk.data for chunk in chunks)
-        self.stream.bytes_n += len(data)
-        before = copy(self.deframer)
-        payloads = self.deframer.feed(data)
-        arrived_s = _arrivals(chunks, data, payloads, inside=self._inside)
-        self._inside = data[-1:] != b"\0" if data else self._inside
-        if arrived_s is None:  # something was thrown away, so frames cannot be counted: chunk by chunk
-            self.deframer = before
-            for chunk in chunks:
-                self._take([(payload, chunk.host_s) for payload in self.deframer.feed(chunk.data)])
-        else:
-            self._take(zip(payloads, arrived_s, strict=True))
-
-    def _take(self, arrivals: Iterable[tuple[bytes, float]]) -> None:
+    def take(self, connection: _Connection) -> None:
+        """All frames of one connection; a frame that was cut by its end is none."""
         stream = self.stream
-        for payload, host_s in arrivals:
-            if len(payload) < messages.HEADER_N or payload[0] not in _FROM_BOX:
-                stream.bad_n += 1
-                continue
-            if payload[0] in _LOOKED_AT or self._reason:
-                if payload[0] == messages.Hello.msg_id and not stream.reflashed:
-                    self._check(payload)
-                if not stream.reflashed:
-                    self._look_at(payload, host_s)
-            if not stream.reflashed:
-                stream.payloads.append(payload)
-                stream.arrived_s.append(host_s)
+        if connection.another_clock or not self._reason:  # several losses before the next frame are one
+            self._reason, self._lost_s = connection.reason, connection.lost_s
+        data = b"".join([chunk.data for chunk in connection.chunks])
+        stream.bytes_n += len(data)
+        found = deframe(data, FRAME_MAX_N)
+        length_n = np.diff(found.payload_ends, prepend=0)
+        frames = Frames.within(found.payloads, found.payload_ends - length_n, length_n)
+        ours = (frames.length_n >= messages.HEADER_N) & _FROM_BOX[frames.kind]
+        stream.bad_n += found.bad_n + int(np.count_nonzero(~ours))
+        kept = np.flatnonzero(ours)
+        kept = kept[: 0 if stream.reflashed else self._until_reflashed(frames, kept)]
+        self._keep(frames.picked(kept), connection, _chunks_of(connection.chunks, found.delimiters_at[kept]))
 
-    def _check(self, payload: bytes) -> None:
-        try:
-            check_version(payload)
-            self._introduced = True
-        except VersionMismatchError:
-            if not self._introduced:
-                raise
-            self.stream.reflashed = True
+    def _until_reflashed(self, frames: Frames, kept: npt.NDArray[np.int64]) -> int:
+        """How many of these frames come before a Hello of another wire version."""
+        for n in np.flatnonzero(frames.kind[kept] == messages.Hello.msg_id).tolist():
+            try:
+                check_version(frames.payload(kept[n]))
+                self._introduced = True
+            except VersionMismatchError:
+                if not self._introduced:
+                    raise
+                self.stream.reflashed = True
+                return int(n)
+        return len(kept)
 
-    def _look_at(self, payload: bytes, host_s: float) -> None:
-        place = len(self.stream.payloads)
-        if self._reason and place:
-            self.stream.aways.append(Away(place, self._reason, host_s - self._lost_s))
-        self._reason = ""
-        if payload[0] == messages.ClockPong.msg_id:
-            self._match(payload, host_s, place)
-
-    def _match(self, payload: bytes, host_s: float, place: int) -> None:
-        try:
-            pong: Any = messages.unpack(payload)[1]
-        except messages.MessageError:
-            return
-        sent_s = self._sent_s.pop(pong.token, None)
-        if sent_s is not None:
-            middle_us = (pong.received_us + pong.sent_us) // 2
-            self.stream.pings.append((place, Ping(sent_s, middle_us, pong.sent_us - pong.received_us, host_s)))
+    def _keep(self, frames: Frames, connection: _Connection, chunk_n: npt.NDArray[np.int64]) -> None:
+        """Frames that are understood; ``chunk_n`` tells in which chunk of the connection each ended."""
+        stream, first = self.stream, self._frames_n
+        self.parts.append(frames)
+        self._frames_n += len(frames)
+        if len(frames):
+            if self._reason and first:
+                stream.aways.append(Away(first, self._reason, connection.chunks[chunk_n[0]].host_s - self._lost_s))
+            self._reason = ""
+        stream.pings += [(first + place, ping) for place, ping in _pings(frames, connection, chunk_n)]
+        for after_n, host_s, fields in connection.notes:
+            stream.notes.append((first + int(np.searchsorted(chunk_n, after_n)), host_s, fields))
 
 
-def _arrivals(chunks: list[Chunk], data: bytes, payloads: list[bytes], *, inside: bool) -> list[float] | None:
-    """Host time of each payload: of the chunk in which its frame ended. None when a frame gave no payload.
+def _chunks_of(chunks: list[Chunk], delimiters_at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """In which chunk each frame ended, by the place of its closing delimiter in all their bytes."""
+    bounds = np.cumsum(np.fromiter([len(chunk.data) for chunk in chunks], np.int64, len(chunks)))
+    return np.searchsorted(bounds, delimiters_at, side="right")
 
-    ``inside``: the bytes before these ended within a frame.
-    """
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 0)
-    began = np.concatenate(([-1], ends[:-1])) + 1
-    body = ends > began  # two delimiters side by side enclose nothing
-    if len(ends) and inside:
-        body[0] = True
-    if np.count_nonzero(body) != len(payloads):
-        return None
-    bounds = np.cumsum([len(chunk.data) for chunk in chunks])
-    places = np.searchsorted(bounds, ends[body], side="right")
-    host_s: list[float] = np.array([chunk.host_s for chunk in chunks])[places].tolist()
-    return host_s
+
+def _pings(frames: Frames, connection: _Connection, chunk_n: npt.NDArray[np.int64]) -> list[tuple[int, Ping]]:
+    """Answered pings with the places of their answers; each ping is answered once, by the first that comes after it."""
+    places, pongs = frames.rows(messages.ClockPong)
+    sent_s: dict[int, float] = {}
+    asked = iter([*connection.pings, (len(connection.chunks) + 1, 0, math.nan)])
+    after_n, token, host_s = next(asked)
+    answered = []
+    answers = zip(places.tolist(), *(pongs[name].tolist() for name in messages.ClockPong.names), strict=True)
+    for place, answer, received_us, sent_us in answers:
+        while after_n <= chunk_n[place]:
+            sent_s[token] = host_s
+            after_n, token, host_s = next(asked)
+        if answer in sent_s:
+            arrived_s = connection.chunks[chunk_n[place]].host_s
+            middle_us = (received_us + sent_us) // 2
+            answered.append((place, Ping(sent_s.pop(answer), middle_us, sent_us - received_us, arrived_s)))
+    return answered

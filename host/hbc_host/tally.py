@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from hbc_wire import messages
 
 from hbc_host.fetch import MissedEvents
 from hbc_host.parts import LOST, PART, note_of
-from hbc_host.protocol import SequenceCounter, StreamDecoder, is_a
+from hbc_host.protocol import BULK_N, SequenceCounter, StreamDecoder, is_a, unpack
 from hbc_host.recorder import FROM_BOX, Chunk, Log
+
+_COUNTED = [row.msg_id for row in (messages.Hello, messages.RPeak, messages.TriggerEdge, messages.Status, messages.Ack)]
 
 
 class Tally:
@@ -63,6 +66,9 @@ class Tally:
         self.bytes_n += len(chunk.data)
         if chunk.host_s == chunk.host_s:  # not NaN
             self._span_s = (self._span_s[0] if self._span_s else chunk.host_s, chunk.host_s)
+        if self._on_message is None and len(chunk.data) >= BULK_N:
+            self._take_bulk(chunk.data)
+            return
         for seq, message in self._decoder.feed(chunk.data):
             if is_a(message, messages.Hello):
                 self._introduce(message)
@@ -70,6 +76,29 @@ class Tally:
             self.missed.take(message)
             if self._on_message is not None:
                 self._on_message(message)
+
+    def _take_bulk(self, data: bytes) -> None:
+        """The same for many messages that nobody listens to: most of them, the samples, are only numbered."""
+        frames = self._decoder.feed_frames(data)
+        seqs = np.array(frames.seqs(), np.int64)
+        edge_n = iter(frames.rows(messages.TriggerEdge)[1]["edge_n"].tolist())
+        peak_n = iter(frames.rows(messages.RPeak)[1]["peak_n"].tolist())
+        numbered_n = 0
+        places = np.flatnonzero(np.isin(frames.kind, _COUNTED))
+        for place, kind in zip(places.tolist(), frames.kind[places].tolist(), strict=True):
+            if kind == messages.TriggerEdge.msg_id:
+                self.missed.edges.arrive(next(edge_n))
+            elif kind == messages.RPeak.msg_id:
+                self.missed.peaks.arrive(next(peak_n))
+            else:
+                message = unpack(frames.payload(place)).message
+                if is_a(message, messages.Hello):
+                    if self.hello is not None and message.boot_n != self.hello.boot_n:
+                        self._frames.push_all(seqs[numbered_n:place])
+                        numbered_n = place
+                    self._introduce(message)
+                self.missed.take(message)
+        self._frames.push_all(seqs[numbered_n:])
 
     def take_past(self, log: Log) -> None:
         """An earlier part of the recording; tells nobody."""

@@ -1,4 +1,4 @@
-"""An hour of recording: bytes to results, and the replay through link and recorder: `make bench`."""
+"""An hour of recording, from its file to results and through a replay: `make bench`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
-from hbc_host.replay import replay_session
-from hbc_host.session import META_NAME, load_session
+from hbc_host.redetect import redetect
+from hbc_host.replay import replay_session, verify_replay
+from hbc_host.session import META_NAME, load_session, session_hash
 from support import a_meta, box_frames, stream_of
 
 DURATION_S = 3600.0
@@ -27,16 +28,36 @@ def hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.benchmark(group="hour")
-def test_an_hour_is_decoded(benchmark: Any, hour: Path) -> None:
-    session = benchmark.pedantic(load_session, (hour,), rounds=5, warmup_rounds=1)
+def rounds_of(benchmark: Any, what: Any, *arguments: Any) -> Any:
+    result = benchmark.pedantic(what, arguments, rounds=7, warmup_rounds=1)
+    benchmark.extra_info["times_real_time"] = round(DURATION_S / benchmark.stats.stats.median)
+    return result
+
+
+def decoded(folder: Path) -> str:
+    session = load_session(folder)
     assert session.frames_lost_n == 0
     assert session.duration_s == pytest.approx(DURATION_S, abs=0.1)
-    benchmark.extra_info["times_real_time"] = round(DURATION_S / benchmark.stats.stats.median)
+    return session_hash(session)
+
+
+@pytest.mark.benchmark(group="hour")
+def test_an_hour_from_its_file_to_the_hash_of_its_result(benchmark: Any, hour: Path) -> None:
+    rounds_of(benchmark, decoded, hour)
 
 
 @pytest.mark.benchmark(group="hour")
 def test_an_hour_is_replayed_through_link_and_recorder(benchmark: Any, hour: Path) -> None:
-    session = benchmark.pedantic(replay_session, (hour,), rounds=3)
-    assert session.frames_lost_n == 0
-    benchmark.extra_info["times_real_time"] = round(DURATION_S / benchmark.stats.stats.median)
+    assert rounds_of(benchmark, replay_session, hour).frames_lost_n == 0
+
+
+@pytest.mark.benchmark(group="hour")
+def test_an_hour_decoded_replayed_and_both_results_compared(benchmark: Any, hour: Path) -> None:
+    """What `hbc replay` does between its start and its answer: this is to take at most a second."""
+    assert rounds_of(benchmark, verify_replay, hour).same
+
+
+@pytest.mark.benchmark(group="hour")
+def test_the_beats_of_an_hour_are_detected_again(benchmark: Any, hour: Path) -> None:
+    """What --verify adds."""
+    rounds_of(benchmark, redetect, load_session(hour))

@@ -137,7 +137,7 @@ def test_a_wrong_protocol_is_said_first(beats_and_triggers: tuple[Path, Path], t
     for protocol, doubted in (("itbs", True), ("dash", False)):
         assert run("analyze", *beats_and_triggers, "--protocol", protocol, "--json", target).exit_code == 0
         notes = json.loads(target.read_text(encoding="utf-8"))["notes"]
-        said = "trains come every 16.0 s, protocol itbs says 2 s every 10 s: wrong --protocol?"
+        said = "trains last 5.0 s and come every 16.0 s, protocol itbs says 2 s every 10 s: wrong --protocol?"
         assert (said in notes[:1]) is doubted
 
 

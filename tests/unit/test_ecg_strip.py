@@ -12,8 +12,8 @@ import pytest
 from hbc_host.detection import Beats, Signal, StateSpan
 from hbc_host.errors import InputError
 from hbc_host.report import ecg_strip
+from hbc_host.report.drawing import ROLES
 from hbc_host.report.ecg_strip import LANE, check_suffix, draw_strips, write_picture
-from hbc_host.report.figures import ROLES
 from hbc_host.report.strip_layout import COLUMNS_N, Frame, frame_of, scale_of, trace
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex

@@ -11,7 +11,7 @@ from hbc_host.recorder import FILE_HEADER, FILE_MAGIC, FROM_BOX, HOST_NOTE, TO_B
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import box_frames, stream_of
-from support_fuzz import check_deframe, check_session, check_unpack, chunk, log_of
+from support_fuzz import TARGETS, check_deframe, check_session, check_unpack, chunk, log_of
 
 STREAM = stream_of(box_frames(2.0))
 LOG = FILE_HEADER.pack(FILE_MAGIC, 1) + chunk(FROM_BOX, 1.0, STREAM[:3000]) + chunk(FROM_BOX, 2.0, STREAM[3000:])
@@ -60,6 +60,14 @@ def test_any_note_and_any_request_in_a_log_is_harmless(kind: int) -> None:
         log = FILE_HEADER.pack(FILE_MAGIC, 1) + chunk(FROM_BOX, 1.0, half[0])
         log += chunk(kind, float("nan"), note) + chunk(kind, 2.0, note) + chunk(FROM_BOX, 3.0, half[1])
         assert check_session(log)
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_all_that_the_fuzzer_found_worth_keeping_still_passes(target: str, tmp_path: Path) -> None:
+    kept = sorted((Path(__file__).resolve().parents[1] / "data" / "fuzz" / target).iterdir())
+    assert len(kept) > 20
+    for path in kept:
+        TARGETS[target](path.read_bytes(), tmp_path)
 
 
 def test_findings_of_the_fuzzer_stay_found() -> None:

@@ -64,7 +64,7 @@ def test_text_without_a_rate_asks_for_it(tmp_path: Path) -> None:
         (b"1\n2\n3\n", "3 samples are 0.0 s"),
         (b"1\n2\nhello\n4\n", "line 3 is 'hello', not a number"),
         (b"1\n2\nnan\n4\n", "line 3 is 'nan'"),
-        (b"\xff\xfe\x00\x80", "not text"),
+        (b"\x01\xfe\x00\x80", "not text"),
     ],
 )
 def test_a_bad_text_file_is_refused_with_the_place(tmp_path: Path, content: bytes, message: str) -> None:

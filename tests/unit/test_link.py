@@ -163,3 +163,18 @@ def test_a_loss_of_more_than_half_the_numbers_does_not_stop_the_count() -> None:
         counter.push(number)
     assert counter.lost_n >= 2
     assert counter.push(40_403) == 0
+
+
+def test_whoever_begins_to_listen_hears_what_nobody_has_received_yet_and_each_chunk_once() -> None:
+    """Chunks that came between Hello and the listener's beginning would else be missing from alarms and live page."""
+    chunks = [bytes([n % 255 + 1]) * 3 for n in range(300)]
+    heard: list[bytes] = []
+    with Link(FakeTransport(chunks)) as link:
+        received = [link.receive().chunk for _ in range(5)]
+        while link.waiting_n < 20:
+            time.sleep(0.001)
+        link.listen(lambda chunk: heard.append(chunk.data))
+        while len(received) < 300:
+            received.append(link.receive().chunk)
+    assert [chunk.data for chunk in received if chunk] == chunks
+    assert heard == chunks[5:]

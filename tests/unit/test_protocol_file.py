@@ -275,7 +275,7 @@ def test_the_run_sheet_names_the_recording_that_fits_it(file: Path, tmp_path: Pa
     assert options["--protocol"] == "dash"
     assert sorted(options["--sites"].split(",")) == ["A", "B", "C", "D"]
     assert options["--intensities"].split(",")[:3] == ["30", "32", "34"]
-    assert options["--alarms"] == "below=40,fall=15,fall-pct=0,pause=3"
+    assert options["--alarms"] == "below=40,fall=15,fall-pct=0,pause=3,above=140"
     refused = run(*words[1:])  # understood as it stands: only the port is not there
     assert refused.exit_code == 2
     assert "no-port" in refused.stderr

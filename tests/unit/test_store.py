@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from hbc_host.cli import app
+from hbc_host.cli_patient import app
 from hbc_host.errors import InputError, StoreError
-from hbc_host.store import records
+from hbc_host.store import records, sessions
 from hbc_host.store.audit import first_broken_idx
 from hbc_host.store.database import open_store
+from hbc_host.store.exports import export_patient
 from hbc_host.store.models import Base, Patient
-from hbc_host.store.records import PatientFacts, VisitFacts
+from hbc_host.store.records import PatientFacts
+from hbc_host.store.sessions import VisitFacts
 from sqlalchemy import create_engine
 from sqlalchemy.exc import StatementError
 from typer.testing import CliRunner
@@ -31,7 +33,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*words: object) -> Any:
-    return CliRunner().invoke(app, ["patient", *(str(word) for word in words)])
+    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 def with_patient() -> None:
@@ -73,12 +75,14 @@ def test_what_was_put_in_comes_out(place: Path) -> None:
         patient = records.find_patient(session, "P-1")
         records.add_score(session, patient, "phq9", date(2026, 3, 1), 20, 0, who="me")
         records.add_event(session, patient, "syncope", "serious", "fainted, feet up", at, who="me")
-        records.add_visit(
+        sessions.add_visit(
             session, patient, VisitFacts(at, "/r/1", 3, "AJ", mt_mso_pct=52.0, state={"sleep_h": "6"}), who="me"
         )
     with open_store() as session:
-        document = records.export_patient(records.find_patient(session, "P-1"))
-    assert document["scores"] == [{"on": "2026-03-01", "scale": "PHQ-9", "total": 20.0, "treatment_n": 0}]
+        document = export_patient(records.find_patient(session, "P-1"))
+    assert document["scores"] == [
+        {"on": "2026-03-01", "scale": "PHQ-9", "total": 20.0, "treatment_n": 0, "series_n": 1}
+    ]
     assert document["events"][0]["at"] == "2026-03-01T09:30:00+00:00"
     assert document["visits"][0]["mt_mso_pct"] == 52.0
     assert document["visits"][0]["state"] == {"sleep_h": "6"}
@@ -121,10 +125,10 @@ def test_a_recording_belongs_to_one_patient_only(place: Path) -> None:
     with_patient()
     at = datetime(2026, 3, 1, tzinfo=UTC)
     with open_store() as session:
-        records.add_visit(session, records.find_patient(session, "P-1"), VisitFacts(at, "/r/1"), who="me")
+        sessions.add_visit(session, records.find_patient(session, "P-1"), VisitFacts(at, "/r/1"), who="me")
         other = records.add_patient(session, "P-2", PatientFacts(), who="me")
         with pytest.raises(InputError, match="a visit of P-1 already"):
-            records.add_visit(session, other, VisitFacts(at, "/r/1"), who="me")
+            sessions.add_visit(session, other, VisitFacts(at, "/r/1"), who="me")
 
 
 def test_a_deleted_patient_is_gone_from_the_file_and_the_number_is_not_used_again(place: Path) -> None:
@@ -220,8 +224,8 @@ def test_the_course_of_a_patient_through_the_commands(place: Path, tmp_path: Pat
     shown = run("show", "P-014", "--json", "-")
     course = json.loads(shown.stdout)["courses"][0]
     assert course == {
-        "scale": "PHQ-9", "first": 20.0, "last": 4.0, "change_pct": -80.0, "response": True, "remission": True,
-        "early": True,
+        "series": 1, "scale": "PHQ-9", "first": 20.0, "last": 4.0, "change_pct": -80.0, "response": True,
+        "remission": True, "early": True,
     }  # fmt: skip
     assert "response yes, remission yes" in shown.stderr
     strict = run("show", "P-014", "--early-percent", "30")
@@ -229,7 +233,7 @@ def test_the_course_of_a_patient_through_the_commands(place: Path, tmp_path: Pat
     target = tmp_path / "out.json"
     assert run("export", "P-014", target).exit_code == 0
     assert json.loads(target.read_text())["pseudonym"] == "P-014"
-    declined = CliRunner().invoke(app, ["patient", "delete", "P-014"], input="n\n")
+    declined = CliRunner().invoke(app, ["delete", "P-014"], input="n\n")
     assert "P-014 was not deleted" in declined.stderr
     assert run("show", "P-014").exit_code == 0
     assert run("delete", "P-014", "--yes").exit_code == 0

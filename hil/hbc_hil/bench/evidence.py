@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from hbc_host.clocksync import Ping
-from hbc_host.protocol import Frames, SequenceCounter, StreamDecoder, is_a, new_deframer
+from hbc_host.frames import Frames
+from hbc_host.protocol import SequenceCounter, StreamDecoder, is_a, new_deframer
 from hbc_host.recorder import FROM_BOX, LOG_NAME, TO_BOX, Chunk, read_log
 from hbc_wire import messages
 

@@ -59,7 +59,13 @@ class SessionPlan:
 
 
 def plan_session(
-    protocol: ProtocolFile, *, patient: str, visit_n: int = 1, number: int = 1, mt_mso_pct: float | None = None
+    protocol: ProtocolFile,
+    *,
+    patient: str,
+    visit_n: int = 1,
+    number: int = 1,
+    mt_mso_pct: float | None = None,
+    site_names: Sequence[str] | None = None,
 ) -> SessionPlan:
     """Plan a session.
 
@@ -74,16 +80,19 @@ def plan_session(
         Running number of the patient, from 1: a counterbalanced order goes by it.
     mt_mso_pct : float, optional
         Motor threshold in percent of stimulator output; needed for intensities in %MT.
+    site_names : sequence of str, optional
+        Those of the protocol's sites that are wanted; else all. The order stays the plan's.
 
     Raises
     ------
     InputError
-        The motor threshold is missing or impossible, or an intensity is more than the stimulator has.
+        The motor threshold is missing or impossible, an intensity is more than the stimulator has, or a site is not
+        one of the protocol's.
     """
     if visit_n < 1 or number < 1:
         raise InputError(f"visit {visit_n} of patient number {number}: both count from 1")
     rng = np.random.default_rng(_seed(protocol, patient, visit_n))
-    names = _order(protocol, rng, number)
+    names = _wanted(protocol, _order(protocol, rng, number), site_names)
     steps = _steps_mso_pct(protocol, mt_mso_pct)
     runs: list[PlannedRun] = []
     now_s = 0.0
@@ -108,6 +117,16 @@ def _order(protocol: ProtocolFile, rng: np.random.Generator, number: int) -> lis
         rows = williams_rows(len(names))
         return [names[k] for k in rows[(number - 1) % len(rows)]]
     return names
+
+
+def _wanted(protocol: ProtocolFile, names: list[str], wanted: Sequence[str] | None) -> list[str]:
+    if wanted is None:
+        return names
+    unknown = [name for name in wanted if name not in names]
+    if unknown or not wanted:
+        known = ", ".join(protocol.sites.names)
+        raise InputError(f"{', '.join(unknown) or 'no site'}: the protocol has the sites {known}; choose of them")
+    return [name for name in names if name in wanted]
 
 
 def williams_rows(n: int) -> list[list[int]]:

@@ -29,11 +29,13 @@ Count = Annotated[int, Field(gt=0, le=100_000)]
 Name = Annotated[str, Field(min_length=1, max_length=40)]
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """What all tables of clinical files share: no unknown names, no change, no infinite numbers."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Trains(_Table):
+class Trains(Table):
     """What the stimulator does at one site. A named kind brings its own numbers; ``custom`` states them."""
 
     kind: Literal["dash", "itbs", "10hz", "custom"]
@@ -81,7 +83,7 @@ class Trains(_Table):
         return self.pulses_n or PULSES_N[self.kind]
 
 
-class Intensity(_Table):
+class Intensity(Table):
     """Stimulator output of the trains of a run: one for all, or one for each."""
 
     unit: Literal["%MSO", "%MT"]
@@ -96,7 +98,7 @@ class Intensity(_Table):
         return self
 
 
-class Sites(_Table):
+class Sites(Table):
     """Coil positions, and in which order people get them."""
 
     names: Annotated[tuple[Name, ...], Field(min_length=1, max_length=20)]
@@ -113,14 +115,14 @@ class Sites(_Table):
         return self
 
 
-class Rest(_Table):
+class Rest(Table):
     """Rest without stimulation, before the first site and before each further one."""
 
     first_s: Seconds = 180.0
     between_s: Seconds = 60.0
 
 
-class Caps(_Table):
+class Caps(Table):
     """The clinic's own limits; a session that would pass one is refused. ``source`` names where they come from."""
 
     intensity_mso_pct: Percent | None = None
@@ -131,7 +133,7 @@ class Caps(_Table):
     source: Annotated[str, Field(max_length=500)] = ""
 
 
-class Alarms(_Table):
+class Alarms(Table):
     """When the operator is told to look at the patient, and to stop the stimulator."""
 
     fall_bpm: Annotated[float, Field(gt=0.0, le=100.0)] | None = None
@@ -141,7 +143,7 @@ class Alarms(_Table):
     pause_s: Annotated[float, Field(gt=0.0, le=30.0)] | None = None
 
 
-class Signature(_Table):
+class Signature(Table):
     """Who answers for a protocol, since when, and for which content."""
 
     by: Name
@@ -149,7 +151,7 @@ class Signature(_Table):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-class ProtocolFile(_Table):
+class ProtocolFile(Table):
     """A whole protocol.
 
     Attributes
@@ -210,10 +212,11 @@ def parse(tables: dict[str, Any], where: str) -> ProtocolFile:
     try:
         return ProtocolFile.model_validate(tables)
     except ValidationError as error:
-        raise InputError(f"{where}: {_listed(error)}; a fresh file to compare with: hbc protocol new") from error
+        raise InputError(f"{where}: {listed_faults(error)}; a fresh file to compare with: hbc protocol new") from error
 
 
-def _listed(error: ValidationError) -> str:
+def listed_faults(error: ValidationError) -> str:
+    """Every fault by its place, in one line."""
     faults = []
     for fault in error.errors(include_url=False):
         place = ".".join(str(part) for part in fault["loc"]) or "the file"

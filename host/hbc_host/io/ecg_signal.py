@@ -12,10 +12,14 @@ from hbc_host.detection import Signal
 from hbc_host.errors import InputError
 from hbc_host.io import sniff
 from hbc_host.io.ecg_text import EcgRecording, read_ecg_text
-from hbc_host.io.wfdb_record import read_wfdb
+from hbc_host.io.recording import ReadOptions, Recording
+from hbc_host.io.registry import read_recording
 
 if TYPE_CHECKING:
     from hbc_host.session_model import Session
+
+#: What the box blanks unless it is told otherwise (firmware/hbc_fw/settings.py).
+BLANK_MS, LOOKBACK_US = 8, 4000
 
 
 def read_signal(path: Path, rate_hz: float | None) -> Signal:
@@ -26,7 +30,7 @@ def read_signal(path: Path, rate_hz: float | None) -> Signal:
     InputError, SessionError, VersionMismatchError
         If the path is none of these, or cannot be read.
     """
-    kind = sniff.sniff(path)
+    kind = sniff.sniff(path, rate_hz)
     if kind == sniff.EVENTS and rate_hz is None:  # with a rate it may be an ECG that begins by rising
         raise InputError(
             f"{path}: values that only increase are times, not an ECG; hbc analyze takes beat times, and an ECG needs "
@@ -36,9 +40,11 @@ def read_signal(path: Path, rate_hz: float | None) -> Signal:
         from hbc_host.session import load_session
 
         signal = session_signal(load_session(path))
+    elif kind in (sniff.WFDB, sniff.RECORDING):
+        signal = recording_signal(read_recording(path, ReadOptions(rate_hz=rate_hz)))
     else:
-        signal = file_signal(read_wfdb(path) if kind == sniff.WFDB else read_ecg_text(path, rate_hz))
-    if rate_hz is None or kind in (sniff.EVENTS, sniff.ECG_TEXT):
+        signal = file_signal(read_ecg_text(path, rate_hz))
+    if rate_hz is None or kind in (sniff.EVENTS, sniff.ECG_TEXT, sniff.RECORDING):
         return signal
     ignored = f"--rate-hz {rate_hz:g} was ignored: the recording says {signal.rate_hz:g} Hz"
     return replace(signal, notes=(ignored, *signal.notes))
@@ -54,6 +60,32 @@ def file_signal(ecg: EcgRecording) -> Signal:
     sample_s = np.arange(ecg_mv.size) / ecg.rate_hz
     blanked = np.zeros(ecg_mv.size, np.bool_)
     return Signal(ecg.name, ecg_mv, ecg.rate_hz, sample_s, blanked, ((0, ecg_mv.size),), notes=notes)
+
+
+def recording_signal(recording: Recording) -> Signal:
+    """A recording of any format for the detector, blanked around its triggers as the box would.
+
+    Raises
+    ------
+    InputError
+        If it holds beats and no ECG.
+    """
+    if recording.ecg is None:
+        beats_n = 0 if recording.beats_s is None else recording.beats_s.size
+        raise InputError(f"{recording.name}: holds {beats_n} beats and no ECG; hbc analyze uses those beats")
+    signal = file_signal(recording.ecg)
+    notes = (*recording.notes, *signal.notes)
+    sample_s = recording.ecg_start_s + signal.sample_s
+    if recording.triggers_s is None or recording.triggers_s.size == 0:
+        return replace(signal, sample_s=sample_s, notes=notes)
+    from hbc_host.blanking import blanked_samples
+
+    sample_us, edges_us = (np.rint(1e6 * times_s).astype(np.int64) for times_s in (sample_s, recording.triggers_s))
+    blanked = blanked_samples(sample_us, edges_us, BLANK_MS, LOOKBACK_US)
+    kept_from = f"samples from {LOOKBACK_US / 1000:g} ms before to {BLANK_MS} ms after each trigger are blanked"
+    return replace(
+        signal, sample_s=sample_s, blanked=blanked, triggers_s=recording.triggers_s, notes=(*notes, kept_from)
+    )
 
 
 def session_signal(session: Session) -> Signal:

@@ -29,7 +29,7 @@ def read_events_csv(path: Path) -> FloatArray:
     """
     lines = read_lines(path)
     times_s = parse_column(path, lines, header_allowed=True)
-    if _look_like_intervals(times_s):
+    if look_like_intervals(times_s):
         raise InputError(
             f"{path}: {times_s.size} values around {np.median(times_s):g} that do not increase look like RR intervals; "
             "give the time of each beat instead (add the intervals up, in seconds)"
@@ -52,7 +52,7 @@ def read_events_csv(path: Path) -> FloatArray:
     return times_s
 
 
-def _look_like_intervals(values: FloatArray) -> bool:
+def look_like_intervals(values: FloatArray) -> bool:
     """True for values that all have the size of one heartbeat, in seconds or milliseconds, and often go down."""
     if values.size < INTERVALS_MIN_N or np.mean(np.diff(values) <= 0.0) < 0.1:
         return False

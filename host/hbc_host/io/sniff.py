@@ -6,34 +6,30 @@ from pathlib import Path
 
 import numpy as np
 
-from hbc_host.errors import InputError
+from hbc_host.io.registry import container, text_format
 from hbc_host.io.text import cells, parse_column, read_lines
-from hbc_host.io.wfdb_record import record_stem
-from hbc_host.recorder import LOG_NAME, session_hint
 
 SESSION, WFDB, EVENTS, ECG_TEXT = "session", "wfdb", "events", "ecg_text"
+RECORDING = "recording"  # of another format that the registry reads
 EVEN_MIN_N = 60  # a train of 10 Hz for 5 s has 50 pulses
 
 
-def sniff(path: Path) -> str:
-    """Kind of input: ``"session"``, ``"wfdb"``, ``"events"`` (times that increase) or ``"ecg_text"``.
+def sniff(path: Path, rate_hz: float | None = None) -> str:
+    """Kind of input: ``"session"``, ``"wfdb"``, ``"events"`` (times that increase), ``"ecg_text"`` or ``"recording"``.
+
+    Plain columns keep the meaning that they have without a registry: one rate for ECG text, pairs of event files. With
+    a rate given, values of any size are an ECG.
 
     Raises
     ------
     InputError
-        If the path does not exist, is a directory without a recording, or is neither text nor WFDB.
+        If the path does not exist, is a directory without a recording, or is of no format that is read.
     """
-    if path.is_dir():
-        if (path / "session.json").is_file() or (path / LOG_NAME).is_file():  # the bytes do without their labels
-            return SESSION
-        next_step = session_hint(path) or "; give a session directory or files"
-        raise InputError(f"{path}: is a directory without session.json and {LOG_NAME}{next_step}")
-    if record_stem(path) is not None:
-        return WFDB
-    if not path.exists():
-        raise InputError(f"{path}: no such file or directory; check the path")
-    if path.suffix.lower() in {".dat", ".hea"}:
-        raise InputError(f"{path}: no WFDB header {path.stem}.hea beside it; copy header and data into one folder")
+    key = container(path)
+    if key in (SESSION, WFDB):
+        return key
+    if key or text_format(path, rate_hz):
+        return RECORDING
     # An ECG goes up and down within a beat; times only go up. At 500 Hz 200 values are 0.4 s, at 130 Hz 1.5 s.
     lines = read_lines(path)[:200]
     values = parse_column(path, lines, header_allowed=True)

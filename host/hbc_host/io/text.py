@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hbc_host.errors import InputError
+from hbc_host.io.decode import decode
+from hbc_host.io.limits import read_limited
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -24,18 +26,10 @@ def read_lines(path: Path) -> list[str]:
     InputError
         If the file cannot be read, is empty or is not text.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    if not data.strip():
+    text = decode(path, read_limited(path))
+    if not text.strip():
         raise InputError(f"{path}: is empty (0 values); export the recording again")
-    try:
-        return data.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: byte {error.start} is not text; give a text file, a WFDB record or a session directory"
-        ) from error
+    return text.splitlines()
 
 
 def cells(line: str) -> list[str]:

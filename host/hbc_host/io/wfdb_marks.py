@@ -9,12 +9,12 @@ import numpy as np
 
 from hbc_host.detection import FloatArray, Marks
 from hbc_host.errors import InputError
-from hbc_host.io.wfdb_record import quiet_wfdb
+from hbc_host.io.faults import READER_FAULTS
+from hbc_host.io.wfdb_record import check_annotations, quiet_wfdb
 
 BEAT_SYMBOLS = tuple("NLRBAaJSVrFejnE/fQ?")
 FLUTTER_BEGINS, FLUTTER_ENDS = "[", "]"  # in between are waves that nobody marked one by one
 NO_ANNOTATION = (".hea", ".dat")  # what WFDB programs take for a header or for samples
-_FAULTS = (OSError, ValueError, IndexError, KeyError, TypeError)
 
 
 def read_marks(stem: Path, rate_hz: float) -> Marks | None:
@@ -35,11 +35,12 @@ def read_marks(stem: Path, rate_hz: float) -> Marks | None:
     file = stem.with_name(stem.name + ".atr")
     if not file.is_file():
         return None
+    check_annotations(file)
     try:
         with quiet_wfdb() as wfdb:
             found = wfdb.rdann(str(stem), "atr")
             symbols, sample_idx = np.array(found.symbol), np.asarray(found.sample, np.int64)
-    except _FAULTS as fault:
+    except READER_FAULTS as fault:
         raise InputError(f"{file}: annotations cannot be read; copy the file again, or move it away") from fault
     times_s = sample_idx / rate_hz
     unjudged_s, begin_s = [], None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ import numpy.typing as npt
 
 from hbc_host.errors import InputError
 from hbc_host.io.ecg_text import EcgRecording, check_duration, check_rate
+from hbc_host.io.faults import READER_FAULTS
+from hbc_host.io.limits import read_limited
+from hbc_host.io.spans import held, nan_spans
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -20,8 +24,10 @@ _ECG_NAMES = ("ecg", "mlii", "ii", "i", "v5", "v2", "v1")
 _MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "\N{MICRO SIGN}v": 1e-3, "v": 1e3}
 
 
-_WFDB_FAULTS = (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError, ArithmeticError, AssertionError)
 _SAMPLE_BYTES = {"8": 1.0, "80": 1.0, "16": 2.0, "61": 2.0, "212": 1.5, "24": 3.0, "32": 4.0}
+
+
+_DEFINITION = re.compile(rb"## (time resolution: \d|annotation type definitions|end of definitions|)")
 
 
 @contextmanager
@@ -35,6 +41,26 @@ def quiet_wfdb() -> Iterator[Any]:
         yield wfdb
 
 
+def check_annotations(file: Path) -> None:
+    """Refuse an annotation file in which its reader (wfdb 4.3) would search for ever.
+
+    Notes that begin with ``##`` define things. At the begin of a file the reader goes on from one only when it is a
+    time resolution, the first, or a list of definitions; found by fuzzing (``tests/study/fuzz_import.py``).
+
+    Raises
+    ------
+    InputError
+        If a note begins so and is none of these, or the file is too large.
+    """
+    data = read_limited(file)
+    definitions = _DEFINITION.findall(data)
+    known_n = sum(definition != b"" for definition in definitions)
+    if known_n != len(definitions) or sum(definition.startswith(b"time") for definition in definitions) > 1:
+        raise InputError(
+            f"{file}: a note begins with '##' and defines nothing known; the file is damaged, copy it again"
+        )
+
+
 def record_stem(path: Path) -> Path | None:
     """Path of the record without suffix when ``path`` names a WFDB record, its header or its data; else None."""
     for stem in (path, path.with_suffix("")):
@@ -43,8 +69,8 @@ def record_stem(path: Path) -> Path | None:
     return None
 
 
-def read_wfdb(path: Path) -> EcgRecording:
-    """Read the ECG channel of a WFDB record.
+def read_wfdb(path: Path, channel: int | None = None) -> EcgRecording:
+    """Read the ECG channel of a WFDB record: the given one, else the most likely.
 
     Raises
     ------
@@ -57,11 +83,12 @@ def read_wfdb(path: Path) -> EcgRecording:
     try:
         with quiet_wfdb() as wfdb:
             record = wfdb.rdrecord(str(stem))
-    except _WFDB_FAULTS as error:
+    except READER_FAULTS as error:
         raise InputError(
             f"{stem}: WFDB record cannot be read: {_what_is_damaged(stem)}; copy .hea and .dat again"
         ) from error
-    channel = _ecg_channel([name or "" for name in record.sig_name or []])
+    if channel is None:
+        channel = _ecg_channel([name or "" for name in record.sig_name or []])
     if channel is None or record.p_signal is None:
         raise InputError(f"{stem}: has no signal channel; give a record with an ECG")
     rate_hz = check_rate(stem, float(record.fs))
@@ -73,7 +100,7 @@ def read_wfdb(path: Path) -> EcgRecording:
     valid = np.isfinite(ecg)
     if not valid.any():
         raise InputError(f"{stem}: the ECG channel has no valid sample; check the record")
-    return EcgRecording(stem.name, _hold(ecg, valid) * _MILLIVOLTS[unit], rate_hz, _gaps(valid, rate_hz))
+    return EcgRecording(stem.name, held(ecg, valid) * _MILLIVOLTS[unit], rate_hz, nan_spans(valid, rate_hz))
 
 
 def _what_is_damaged(stem: Path) -> str:
@@ -91,7 +118,7 @@ def _what_is_damaged(stem: Path) -> str:
             )
             for name in dict.fromkeys(names)
         }
-    except _WFDB_FAULTS:
+    except READER_FAULTS:
         return f"{header_name} is truncated or damaged"
     for name, size_n in needed_n.items():
         data = stem.with_name(name)
@@ -110,17 +137,3 @@ def _ecg_channel(names: list[str]) -> int | None:
             if name == wanted or (wanted == "ecg" and "ecg" in name):
                 return index
     return 0 if names else None
-
-
-def _hold(values: npt.NDArray[np.float64], valid: BoolArray) -> npt.NDArray[np.float64]:
-    """Invalid samples take the last valid value, as the detector does under blanking."""
-    last = np.maximum.accumulate(np.where(valid, np.arange(values.size), -1))
-    first_valid = int(np.argmax(valid))
-    return np.asarray(values[np.where(last < 0, first_valid, last)])
-
-
-def _gaps(valid: BoolArray, rate_hz: float) -> tuple[tuple[float, float], ...]:
-    edges = np.flatnonzero(np.diff(np.concatenate(([1], valid.astype(np.int8), [1]))))
-    return tuple(
-        (float(start) / rate_hz, float(end) / rate_hz) for start, end in zip(edges[::2], edges[1::2], strict=True)
-    )

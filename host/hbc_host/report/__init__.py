@@ -1,5 +1,5 @@
-"""The report: one HTML file that a clinician can read and print."""
+"""The report: an HTML file or a PDF that a clinician can read and print, in English or Dutch."""
 
-from hbc_host.report.html import write_report
+from hbc_host.report.writing import write_report
 
 __all__ = ["write_report"]

@@ -16,8 +16,8 @@ import numpy as np
 
 from hbc_host.detection import LOW_QUALITY, Beats, BoolArray, Signal, true_spans
 from hbc_host.errors import InputError
-from hbc_host.report import figures, words
-from hbc_host.report.figures import ROLES, STYLE
+from hbc_host.report import drawing, words
+from hbc_host.report.drawing import ROLES, STYLE
 from hbc_host.report.strip_layout import Frame, scale_of, trace
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def check_suffix(file: Path) -> None:
 
 
 def draw_strips(signal: Signal, beats: Beats, frame: Frame) -> Figure:
-    """The strips as a figure, to be saved under :data:`hbc_host.report.figures.STYLE`."""
+    """The strips as a figure, to be saved under :data:`hbc_host.report.drawing.STYLE`."""
     from matplotlib.figure import Figure
 
     row_in = min(max(PAGE_IN / frame.rows_n, ROW_IN), ROW_MAX_IN)
@@ -224,7 +224,7 @@ def _page(figure: Figure, name: str, facts: Sequence[tuple[str, str]], command: 
     """The strips in a page of the report's style: one file, no network, light and dark."""
     style = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
     rows = "".join(f"<div><dt>{escape(fact)}</dt><dd>{escape(value)}</dd></div>" for fact, value in facts)
-    svg = figures.inline(figure, "strips", f"ECG of {escape(name, quote=True)} with its R peaks")
+    svg = drawing.inline(figure, "strips", f"ECG of {escape(name, quote=True)} with its R peaks")
     return f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from hbc_host.store.models import Audit
@@ -18,6 +18,9 @@ START = "0" * 64
 
 def note_change(session: Session, who: str, what: str) -> None:
     """Append an entry. It says what was done, never a value: entries stay when a patient is deleted."""
+    if session.get_bind().dialect.name == "postgresql":
+        # Two who write at once would both chain to the same entry; SQLite has one writer by itself.
+        session.execute(text("LOCK TABLE audit IN EXCLUSIVE MODE"))
     row = Audit(at=datetime.now(UTC), who=who, what=what, sha256="")
     row.sha256 = _chained(last_sha256(session), row)
     session.add(row)

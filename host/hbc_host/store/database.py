@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 import os
-import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from platformdirs import user_data_path
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
 from hbc_host.errors import StoreError
+from hbc_host.store import session_models  # noqa: F401 - its tables belong to the store
+from hbc_host.store.keys import KEY_FILE_VARIABLE, cipher, connect_encrypted, given_key, is_plain
 
 #: Environment variable with a file name or a database URL.
 STORE_VARIABLE = "HBC_STORE"
 MIGRATIONS = Path(__file__).parent / "migrations"
+UPGRADE_KEY = 0x68626373  # "hbcs": the lock of whoever changes tables
+_upgrading = threading.Lock()
 
 
 def store_url(given: str | None = None) -> str:
     """URL of the store: as given, else from HBC_STORE, else a file in the user's data folder."""
     place = given or os.environ.get(STORE_VARIABLE) or str(user_data_path("hbc") / "store.sqlite")
+    for scheme in ("postgresql://", "postgres://"):  # the driver that the extra `postgres` brings
+        place = place.replace(scheme, "postgresql+psycopg://", 1) if place.startswith(scheme) else place
     return place if "://" in place else f"sqlite:///{Path(place).expanduser().resolve()}"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """File of an SQLite store; None for any other database. Raises StoreError for what is no URL."""
+    try:
+        address = make_url(url)
+    except ArgumentError as error:
+        raise StoreError(f"the given store is no file and no database URL ({error})") from error
+    return Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
 
 
 @contextmanager
@@ -53,51 +69,40 @@ def open_store(given: str | None = None) -> Iterator[Session]:
             yield session
     except DBAPIError as error:
         raise StoreError(
-            f"the store {_shown(url)} does not work: {error.orig}; check the place and its rights"
+            f"the store {shown_url(url)} does not work: {error.orig}; check the place and its rights"
         ) from error
     finally:
         engine.dispose()
 
 
-def back_up(given: str | None, target: Path) -> None:
-    """Copy an SQLite store, whole even while others write to it, to a new file that only the user may read.
-
-    Raises
-    ------
-    StoreError
-        The store is no SQLite file (its server has backups of its own), is absent, or the target cannot be written.
-    """
-    url = store_url(given)
-    address = make_url(url)
-    if address.get_backend_name() != "sqlite" or not address.database:
-        raise StoreError(f"{_shown(url)} is no SQLite file; use the backup of its database server")
-    if not Path(address.database).is_file():
-        raise StoreError(f"there is no store at {address.database} yet")
-    try:
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        with closing(sqlite3.connect(address.database)) as source, closing(sqlite3.connect(target)) as copy:
-            source.backup(copy)
-    except FileExistsError:
-        raise StoreError(f"{target} exists already; choose another name, nothing is ever overwritten") from None
-    except (OSError, sqlite3.Error) as error:
-        raise StoreError(
-            f"cannot back up {address.database} to {target}: {error}; check place and free space"
-        ) from error
-
-
 def _engine(url: str) -> Engine:
     try:
-        address = make_url(url)
-        if address.get_backend_name() == "sqlite" and address.database:
-            _make_private(Path(address.database))
-        engine = create_engine(address)
+        path = sqlite_file(url)
+        if path is None:
+            return create_engine(url)
+        _make_private(path)
+        key = given_key()
+        engine = create_engine(url) if key is None and is_plain(path) else _encrypted(path, key)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StoreError(f"{_shown(url)} is no database that this program can reach ({error})") from error
+        raise StoreError(f"{shown_url(url)} is no database that this program can reach ({error})") from error
     except OSError as error:
-        raise StoreError(f"the store {_shown(url)} cannot be made ({error.strerror}); give another --store") from error
-    if address.get_backend_name() == "sqlite":
-        event.listen(engine, "connect", _set_up_sqlite)
+        raise StoreError(
+            f"the store {shown_url(url)} cannot be made ({error.strerror}); give another --store"
+        ) from error
+    event.listen(engine, "connect", _set_up_sqlite)
     return engine
+
+
+def _encrypted(path: Path, key: str | None) -> Engine:
+    if key is None:
+        raise StoreError(
+            f"{path} is encrypted, or is not a database; its key comes from a file named by {KEY_FILE_VARIABLE}, "
+            "from HBC_STORE_KEY, or is asked for on a terminal"
+        )
+    if is_plain(path) and path.stat().st_size:
+        raise StoreError(f"a key is given, and {path} is not encrypted; encrypt it with: hbc patient encrypt")
+    # One connection for as long as the store is open: stretching a typed key takes a while, on purpose.
+    return create_engine("sqlite://", creator=lambda: connect_encrypted(path, key), module=cipher())
 
 
 def _make_private(file: Path) -> None:
@@ -114,20 +119,30 @@ def _set_up_sqlite(connection: object, _: object) -> None:
 
 
 def _bring_up_to_date(engine: Engine, url: str) -> None:
+    """Alembic keeps its state in a module: one thread at a time, and only when there is something to do."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    with engine.begin() as connection:
+    with _upgrading, engine.begin() as connection:
+        newest = ScriptDirectory.from_config(config).get_current_head()
+        if MigrationContext.configure(connection).get_current_revision() == newest:
+            return
+        # Another program may be at it just now; and a failure in the middle must leave the tables as they were.
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_KEY})
+        elif engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, "head")
         except CommandError as error:
-            newest = ScriptDirectory.from_config(config).get_current_head()
             raise StoreError(
-                f"the store {_shown(url)} was made by a later version, this one knows it up to {newest}; update hbc-box"
+                f"the store {shown_url(url)} was made by a later version, this one knows it up to {newest}; "
+                "update hbc-box"
             ) from error
 
 
-def _shown(url: str) -> str:
+def shown_url(url: str) -> str:
+    """A URL as it may be printed: without its password."""
     try:
         return make_url(url).render_as_string(hide_password=True).removeprefix("sqlite:///")
     except ArgumentError:

@@ -1,12 +1,18 @@
-"""Tables of the store. Patients are pseudonyms: there is no column for a name, an address or a date of birth."""
+"""Tables of the store. Patients are pseudonyms: there is no column for a name, an address or a date of birth.
+
+What belongs to a session stands in `hbc_host.store.session_models`.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, DateTime, Float, ForeignKey, Integer, String, Text, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+if TYPE_CHECKING:
+    from hbc_host.store.session_models import MotorThreshold, ScreeningRow, Visit
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -31,7 +37,11 @@ class UtcTime(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """Root of the tables."""
 
-    type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy reads it from the class
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        datetime: UtcTime,
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+    }
 
 
 class Patient(Base):
@@ -49,29 +59,16 @@ class Patient(Base):
     medication: Mapped[str] = mapped_column(Text, default="")
     therapy: Mapped[str] = mapped_column(Text, default="")
     approval: Mapped[str] = mapped_column(String(200), default="")  # ethics or regulatory status of the use
+    retain_until: Mapped[date | None]  # after this day the clinic decides whether to delete
     visits: Mapped[list[Visit]] = relationship(cascade="all, delete-orphan", order_by="Visit.at")
     scores: Mapped[list[Score]] = relationship(cascade="all, delete-orphan", order_by="Score.on")
     events: Mapped[list[AdverseEvent]] = relationship(cascade="all, delete-orphan", order_by="AdverseEvent.at")
-
-
-class Visit(Base):
-    """One session: recording, people present, motor threshold, state of the patient, result."""
-
-    __tablename__ = "visit"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id", ondelete="CASCADE"))
-    at: Mapped[datetime]
-    treatment_n: Mapped[int | None]  # treatments up to and with this one
-    folder: Mapped[str] = mapped_column(Text, default="")
-    operator: Mapped[str] = mapped_column(String(80), default="")
-    supervisor: Mapped[str] = mapped_column(String(80), default="")
-    second_person: Mapped[str] = mapped_column(String(80), default="")
-    mt_mso_pct: Mapped[float | None] = mapped_column(Float)
-    mt_method: Mapped[str] = mapped_column(String(80), default="")
-    state: Mapped[dict[str, Any]] = mapped_column(default=dict)  # sleep, caffeine, alcohol, medication ...
-    result: Mapped[dict[str, Any]] = mapped_column(default=dict)  # as `hbc analyze --json` writes it
-    __table_args__ = (UniqueConstraint("patient_id", "folder", "at"),)
+    thresholds: Mapped[list[MotorThreshold]] = relationship(
+        cascade="all, delete-orphan", order_by="MotorThreshold.on, MotorThreshold.id"
+    )
+    screenings: Mapped[list[ScreeningRow]] = relationship(
+        cascade="all, delete-orphan", order_by="ScreeningRow.on, ScreeningRow.id"
+    )
 
 
 class Score(Base):
@@ -85,6 +82,7 @@ class Score(Base):
     scale: Mapped[str] = mapped_column(String(20))
     total: Mapped[float] = mapped_column(Float)
     treatment_n: Mapped[int | None]
+    series_n: Mapped[int] = mapped_column(Integer, default=1)  # which course of treatment, from 1
     __table_args__ = (UniqueConstraint("patient_id", "on", "scale"),)
 
 
@@ -95,6 +93,7 @@ class AdverseEvent(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id", ondelete="CASCADE"))
+    visit_id: Mapped[int | None] = mapped_column(ForeignKey("visit.id", ondelete="SET NULL"))
     at: Mapped[datetime]
     kind: Mapped[str] = mapped_column(String(40))
     severity: Mapped[str] = mapped_column(String(20))
@@ -115,3 +114,21 @@ class Audit(Base):
     who: Mapped[str] = mapped_column(String(80))
     what: Mapped[str] = mapped_column(String(200))
     sha256: Mapped[str] = mapped_column(String(64))
+
+
+class RoleRow(Base):
+    """What a login of the computer may do with this store."""
+
+    __tablename__ = "role"
+
+    login: Mapped[str] = mapped_column(String(80), primary_key=True)
+    role: Mapped[str] = mapped_column(String(20))
+
+
+class Setting(Base):
+    """A value of the store itself, such as the secret behind the codes of pseudonymised exports."""
+
+    __tablename__ = "setting"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(String(200))

@@ -1,12 +1,12 @@
-"""Adding, finding and deleting what the store keeps; every change is entered in the audit."""
+"""Patients, scores and adverse events; every change is entered in the audit."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from hbc_host.errors import InputError
 from hbc_host.store.audit import note_change
 from hbc_host.store.followup import Total, scale_of
-from hbc_host.store.models import AdverseEvent, Audit, Base, Patient, Score, Visit
+from hbc_host.store.models import AdverseEvent, Audit, Base, Patient, Score
 
 PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 DIAGNOSES = ("depression", "ocd", "ptsd", "other", "")
@@ -39,36 +39,20 @@ class PatientFacts:
     approval: str = ""
 
 
-@dataclass(frozen=True)
-class VisitFacts:
-    """What is known of a session beside its recording."""
-
-    at: datetime
-    folder: str = ""
-    treatment_n: int | None = None
-    operator: str = ""
-    supervisor: str = ""
-    second_person: str = ""
-    mt_mso_pct: float | None = None
-    mt_method: str = ""
-    state: dict[str, Any] = field(default_factory=dict)
-    result: dict[str, Any] = field(default_factory=dict)
-
-
 def add_patient(session: Session, pseudonym: str, facts: PatientFacts, *, who: str) -> Patient:
     """Add a patient; the running number is the next free one. Raises InputError."""
     if not PSEUDONYM.fullmatch(pseudonym):
         raise InputError(f"{pseudonym!r} is no pseudonym: 1 to 32 letters, digits, . _ -, such as P-014; never a name")
     if session.scalar(select(Patient).where(Patient.pseudonym == pseudonym)) is not None:
         raise InputError(f"{pseudonym} is in the store already; see hbc patient show {pseudonym}")
-    _one_of("diagnosis", facts.diagnosis, DIAGNOSES)
-    _one_of("sex", facts.sex, SEXES)
+    one_of("diagnosis", facts.diagnosis, DIAGNOSES)
+    one_of("sex", facts.sex, SEXES)
     this_year = datetime.now(UTC).year
     if facts.birth_year is not None and not this_year - 120 <= facts.birth_year <= this_year:
         raise InputError(f"birth year {facts.birth_year} is outside {this_year - 120} to {this_year}")
     number = _next_number(session)
     patient = Patient(pseudonym=pseudonym, number=number, added=datetime.now(UTC), **vars(facts))
-    return _keep(session, patient, who, f"patient {number} added")
+    return keep(session, patient, who, f"patient {number} added")
 
 
 def _next_number(session: Session) -> int:
@@ -101,12 +85,37 @@ def add_score(
     *,
     who: str,
     replace: bool = False,
+    baseline: bool = False,
+    series_n: int = 1,
 ) -> Score:
-    """Add a total; raises InputError when it is impossible, or that day has one already and ``replace`` is not set."""
+    """Add a total of one scale.
+
+    Parameters
+    ----------
+    session : Session
+    patient : Patient
+    scale : str
+    on : date
+    total : float
+    treatment_n : int or None
+        Treatments so far.
+    who : str
+    replace : bool
+        Correct the total of that day.
+    baseline : bool
+        It may become the baseline of its series although later totals are there.
+    series_n : int
+        Which course of treatment, from 1.
+
+    Raises
+    ------
+    InputError
+        The total is impossible, that day has one already, or it would become the baseline and nobody said so.
+    """
     known = scale_of(scale)
     if not 0.0 <= total <= known.highest:
         raise InputError(f"{known.name} total {total:g} is outside 0 to {known.highest:g}")
-    _not_negative("treatments", treatment_n)
+    not_negative("treatments", treatment_n)
     there = next((score for score in patient.scores if (score.on, score.scale) == (on, known.name)), None)
     if there is not None and not replace:
         raise InputError(
@@ -114,43 +123,51 @@ def add_score(
         )
     if there is not None:
         there.total, there.treatment_n = total, treatment_n
-        return _keep(session, there, who, f"score of patient {patient.number} replaced")
-    score = Score(on=on, scale=known.name, total=total, treatment_n=treatment_n)
+        return keep(session, there, who, f"score of patient {patient.number} replaced")
+    before = totals(patient, known.name, series_n)
+    if before and on < before[0].on and not baseline:
+        raise InputError(
+            f"{on} is before the {known.name} baseline of {before[0].on} ({before[0].total:g}) and would replace it: "
+            "is the date right? If so: --baseline"
+        )
+    score = Score(on=on, scale=known.name, total=total, treatment_n=treatment_n, series_n=series_n)
     patient.scores.append(score)
-    return _keep(session, score, who, f"score added to patient {patient.number}")
+    return keep(session, score, who, f"score added to patient {patient.number}")
 
 
-def totals(patient: Patient, scale: str) -> list[Total]:
-    """All totals of one scale, earliest first."""
+def totals(patient: Patient, scale: str, series_n: int = 1) -> list[Total]:
+    """All totals of one scale in one course of treatment, earliest first."""
     return sorted(
-        (Total(score.on, score.total, score.treatment_n) for score in patient.scores if score.scale == scale),
+        (
+            Total(score.on, score.total, score.treatment_n)
+            for score in patient.scores
+            if (score.scale, score.series_n) == (scale, series_n)
+        ),
         key=lambda one: one.on,
     )
 
 
 def add_event(
-    session: Session, patient: Patient, kind: str, severity: str, text: str, at: datetime, *, who: str
+    session: Session,
+    patient: Patient,
+    kind: str,
+    severity: str,
+    text: str,
+    at: datetime,
+    *,
+    who: str,
+    visit_n: int | None = None,
 ) -> AdverseEvent:
-    """Add an adverse event; raises InputError for an unknown kind or severity."""
-    _one_of("kind", kind, EVENT_KINDS)
-    _one_of("severity", severity, SEVERITIES)
-    event = AdverseEvent(at=at, kind=kind, severity=severity, text=text, by=who)
+    """Add an adverse event, of a visit if it has one; raises InputError for an unknown kind, severity or visit."""
+    one_of("kind", kind, EVENT_KINDS)
+    one_of("severity", severity, SEVERITIES)
+    visit = next((visit for visit in patient.visits if visit.visit_n == visit_n), None)
+    if visit_n is not None and visit is None:
+        raise InputError(f"{patient.pseudonym} has no visit {visit_n}; it has {len(patient.visits)}")
+    visit_id = None if visit is None else visit.id
+    event = AdverseEvent(at=at, kind=kind, severity=severity, text=text, by=who, visit_id=visit_id)
     patient.events.append(event)
-    return _keep(session, event, who, f"adverse event added to patient {patient.number}")
-
-
-def add_visit(session: Session, patient: Patient, facts: VisitFacts, *, who: str) -> Visit:
-    """Add a session; raises InputError for a recording that is there already or an impossible motor threshold."""
-    _not_negative("treatments", facts.treatment_n)
-    if facts.mt_mso_pct is not None and not 0.0 < facts.mt_mso_pct <= 100.0:
-        raise InputError(f"a motor threshold of {facts.mt_mso_pct:g} %MSO is not above 0 and up to 100")
-    known = session.scalar(select(Visit).where(Visit.folder == facts.folder)) if facts.folder else None
-    if known is not None:
-        owner = session.get(Patient, known.patient_id)
-        raise InputError(f"{facts.folder} is a visit of {owner.pseudonym if owner else 'somebody'} already")
-    visit = Visit(**vars(facts))
-    patient.visits.append(visit)
-    return _keep(session, visit, who, f"visit added to patient {patient.number}")
+    return keep(session, event, who, f"adverse event added to patient {patient.number}")
 
 
 def delete_patient(session: Session, patient: Patient, *, who: str) -> None:
@@ -161,34 +178,33 @@ def delete_patient(session: Session, patient: Patient, *, who: str) -> None:
     note_change(session, who, f"patient {number} deleted")
 
 
-def export_patient(patient: Patient) -> dict[str, Any]:
-    """All that the store has of a patient, as plain values."""
-    return {
-        **_columns(patient),
-        "visits": [_columns(visit) for visit in patient.visits],
-        "scores": [_columns(score) for score in patient.scores],
-        "events": [_columns(event) for event in patient.events],
-    }
+def set_retention(session: Session, patient: Patient, until: date | None, *, who: str) -> None:
+    """Say until when a patient's data are kept; None takes it back."""
+    patient.retain_until = until
+    keep(session, patient, who, f"retention of patient {patient.number} set")
 
 
-def _columns(row: Base) -> dict[str, Any]:
-    values = {column.key: getattr(row, column.key) for column in row.__table__.columns}
-    shown = {key: value for key, value in values.items() if key not in {"id", "patient_id"}}
-    return {key: value.isoformat() if isinstance(value, date) else value for key, value in shown.items()}
+def past_retention(session: Session, today: date) -> Sequence[Patient]:
+    """Patients whose data were to be kept until a day that is over."""
+    late = select(Patient).where(Patient.retain_until < today)
+    return session.scalars(late.order_by(Patient.retain_until, Patient.number)).all()
 
 
-def _keep(session: Session, row: RowT, who: str, what: str) -> RowT:
+def keep(session: Session, row: RowT, who: str, what: str) -> RowT:
+    """Add a row and say so in the audit."""
     session.add(row)
     session.flush()
     note_change(session, who, what)
     return row
 
 
-def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:
+def one_of(what: str, value: str, known: tuple[str, ...]) -> None:
+    """Raise InputError for a value that is not among the known ones."""
     if value not in known:
         raise InputError(f"{what} {value!r} is unknown; use one of {', '.join(name for name in known if name)}")
 
 
-def _not_negative(what: str, number: int | None) -> None:
+def not_negative(what: str, number: int | None) -> None:
+    """Raise InputError for a count below 0."""
     if number is not None and number < 0:
         raise InputError(f"{number} {what}: a number cannot be below 0")

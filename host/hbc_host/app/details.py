@@ -1,0 +1,81 @@
+"""Sentences with measured numbers that the session says in English, said in the language of the page.
+
+Each stands here once as a template; a sentence is recognised by it, its values are taken out, and the template is said
+again in the other language. One that is not known stays as it came: better in English than not at all.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from hbc_host.app.words import Words, mark
+
+VALUE = re.compile(r"\{(\w+)\}")
+NUMBER = re.compile(r"-?\d+\.\d+")
+
+TEMPLATES = (
+    # what is wrong, with its numbers (hbc_host/live)
+    mark("{n} trains at {site}, planned {planned}"),
+    mark("train {k} had {n} pulses, planned {planned}"),
+    mark("train {k} lasted {n} s, planned {planned} s"),
+    mark("the first train came {n} s before the rest was over"),
+    mark("train {k} came {n} s after the one before, planned {planned} s: was one given that the box did not see?"),
+    mark("more than {n} pulses in this session, which the clinic allows"),
+    mark("more than {n} pulses today, which the clinic allows"),
+    mark("a train longer than {n} s, which the clinic allows"),
+    mark("stimulator above {n} %MSO, which the clinic allows"),
+    mark("electrode off: {electrode}"),
+    mark("{n} trigger edges did not arrive; the box is asked for them"),
+    mark("{site} begins, planned next is {planned}"),
+    mark("no pulses {n} s after a train was due: stimulator, cable"),
+    mark("train {k} stands at {n} %MSO, planned {planned}"),
+    mark("room for less than {n} minutes on the disk"),
+    # answers to what was asked
+    mark("{what} seen"),
+    mark("rest begins at {site}"),
+    mark("{site} is left"),
+    mark("noted: {what}; the observation timer runs"),
+    mark("observed for {n} min"),
+    mark("noted"),
+    mark("train {k}: {n} %MSO, planned {planned}"),
+    mark("the session ends"),
+    mark("no alarm or problem {name} stands"),
+    mark("{site} was begun already"),
+    mark("{site} is not over; skip_site leaves it"),
+    mark("no site is left"),
+    mark("the box has not spoken yet"),
+    mark("no site is under way"),
+    mark("all trains of this site were given"),
+    mark("nobody is under observation"),
+    mark("{site} is no site of this session"),
+)
+
+
+@functools.lru_cache(maxsize=1)
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    found = []
+    # Those that say most by themselves come first.
+    for template in sorted(TEMPLATES, key=lambda text: -len(VALUE.sub("", text))):
+        parts = VALUE.split(template)
+        pattern = "".join(f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts))
+        found.append((template, re.compile(pattern, re.DOTALL)))
+    return tuple(found)
+
+
+def said(text: str, say: Words) -> str:
+    """A sentence of the session in the language of the page."""
+    if say.language == "en":
+        return text
+    if "; " in text and not any(pattern.fullmatch(text) for _, pattern in _patterns()):
+        return "; ".join(said(part, say) for part in text.split("; "))
+    for template, pattern in _patterns():
+        match = pattern.fullmatch(text)
+        if match is not None:
+            values = {name: _value(value) for name, value in match.groupdict().items()}
+            return say.say(template, **values)
+    return text
+
+
+def _value(text: str) -> str:
+    return text.replace(".", ",") if NUMBER.fullmatch(text) else text

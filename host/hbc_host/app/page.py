@@ -1,0 +1,114 @@
+"""The live page as a program of its own: ``python -m hbc_host.app.page --live FOLDER --http-port N --lang en``.
+
+It knows the feed of the session and nothing else: closing, freezing or killing it changes nothing of the recording.
+It prints its address, which holds the token of this start, and ends by itself when the session is over and no browser
+has been there for ten minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import atexit
+import logging
+import shutil
+import socket
+import sys
+import tempfile
+import time
+import webbrowser
+from pathlib import Path
+
+import uvicorn
+
+from hbc_host.app.guard import Guard
+from hbc_host.app.hub import Hub
+from hbc_host.app.web import application
+from hbc_host.errors import HbcError, InputError
+from hbc_host.i18n import LANGUAGES
+
+IDLE_S = 600.0
+LOOPBACK = "127.0.0.1"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve the page until told to stop; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="hbc live page", description="The live page of a session under way.")
+    parser.add_argument("--live", type=Path, required=True, metavar="FOLDER", help="session folder")
+    parser.add_argument("--http-port", type=int, default=0, metavar="N", help="port on this computer; 0: any")
+    parser.add_argument("--lang", choices=sorted(LANGUAGES), default="en")
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    given = parser.parse_args(arguments)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # else each browser that is killed leaves a line here
+    try:
+        asyncio.run(serve(given.live, given.http_port, given.lang, open_browser=given.open))
+    except HbcError as fault:
+        print(f"error: {fault}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def listen(port: int) -> socket.socket:
+    """A socket on the loopback address. Raises InputError when the port is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+        listener.listen(64)  # from here on the address is good, however long the start takes
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise InputError(f"port {port} cannot be used ({error}); leave out --http-port to take a free one") from error
+    return listener
+
+
+async def serve(folder: Path, port: int, language: str, *, open_browser: bool = False) -> None:
+    """Serve the page of a session folder; returns on SIGTERM, SIGINT or when nobody has needed it for long.
+
+    Raises
+    ------
+    InputError
+        The port is taken, or the language is not there.
+    """
+    hub = Hub(folder, language)
+    with listen(port) as listener:
+        port = int(listener.getsockname()[1])
+        guard = Guard(application(hub), port)
+        config = uvicorn.Config(
+            guard, log_level="warning", access_log=False, server_header=False, lifespan="off",
+            ws="websockets-sansio", ws_max_size=65536, ws_per_message_deflate=False,
+            timeout_graceful_shutdown=1,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        hub.start(asyncio.get_running_loop())
+        tasks = [asyncio.create_task(hub.tick()), asyncio.create_task(_end_when_idle(hub, server))]
+        address = f"http://{LOOPBACK}:{port}/?token={guard.token}"
+        print(f"live page: {address}", flush=True)
+        if open_browser:
+            await asyncio.to_thread(_open_browser, address)
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            hub.stop()
+            for task in tasks:
+                task.cancel()
+
+
+def _open_browser(address: str) -> None:
+    """Open the page by way of a file that only this user can read: a command line can be read by everybody."""
+    folder = Path(tempfile.mkdtemp(prefix="hbc-page-"))  # 0700
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    way = folder / "open.html"
+    way.write_text(f'<!doctype html><title>hbc</title><meta http-equiv="refresh" content="0;url={address}">\n', "utf-8")
+    webbrowser.open(way.as_uri())
+
+
+async def _end_when_idle(hub: Hub, server: uvicorn.Server) -> None:
+    while time.monotonic() < hub.idle_since_s + IDLE_S:
+        await asyncio.sleep(1.0)
+    server.should_exit = True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

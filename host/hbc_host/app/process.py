@@ -1,0 +1,62 @@
+"""The live page started beside a session, as a process of its own: it cannot take the recording down with it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from hbc_host.errors import InputError
+
+
+class StartedPage(NamedTuple):
+    """A page that answers: its address, with the token of this start, and its process."""
+
+    address: str
+    process: subprocess.Popen[str]
+
+
+def start_page(folder: Path, *, language: str, http_port: int = 0, open_browser: bool = False) -> StartedPage:
+    """Start the page of a session folder and wait until it answers; it outlives the session for a while.
+
+    Parameters
+    ----------
+    folder : Path
+    language : str
+        ``"en"`` or ``"nl"``.
+    http_port : int
+        On this computer; 0 takes a free one.
+    open_browser : bool
+        Open it in a browser at once.
+
+    Returns
+    -------
+    StartedPage
+
+    Raises
+    ------
+    InputError
+        The port is taken.
+    """
+    words = ["--live", str(folder), "--http-port", str(http_port), "--lang", language]
+    if open_browser:
+        words.append("--open")
+    # A session of its own: Ctrl-C in this terminal ends the recording in good order, not the page before it. Pipes of
+    # its own: whoever waits for the end of our output must not wait for the page.
+    page = subprocess.Popen(
+        [sys.executable, "-m", "hbc_host.app.page", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert page.stdout is not None
+    assert page.stderr is not None
+    with page.stdout, page.stderr:
+        line = page.stdout.readline()
+        if not line:
+            page.wait()
+            raise InputError(page.stderr.read().strip().removeprefix("error: ") or "the live page did not start")
+    return StartedPage(line.partition(": ")[2].strip(), page)

@@ -1,0 +1,150 @@
+// The keys, the dialogs and the alarm. One key does one thing; what cannot be taken back asks first.
+import { AlarmSound } from "./sound.js";
+
+const DEAD_MS = 1000; // keys meant for something else must not acknowledge an alarm that has just come up
+const INITIALS = /^\p{L}[\p{L}\p{M}.\- ]{1,9}$/u;
+const SAID_MS = 6000;
+const byId = (id) => document.getElementById(id);
+const words = document.body.dataset;
+
+export class Desk {
+  // ask(request) returns false when nobody hears it; repaint() redraws in new colours.
+  constructor(ask, repaint) {
+    this.ask = ask;
+    this.repaint = repaint;
+    this.waiting = null; // the alarm on the screen
+    this.raisedMs = 0;
+    this.toAcknowledge = [];
+    this.observing = false;
+    this.sound = new AlarmSound((isOn) => {
+      byId("sound").textContent = isOn ? words.saySoundOn : words.saySoundOff;
+      byId("sound").dataset.level = isOn ? "ok" : "warn";
+      if (isOn && this.waiting !== null) this.sound.start();
+    });
+    this.useTheme(this.stored("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
+    document.addEventListener("keydown", (event) => this.key(event), true);
+    document.addEventListener("pointerdown", () => this.sound.wake());
+    this.forms();
+    byId("alarm").addEventListener("cancel", (event) => event.preventDefault());
+    byId("alarm").addEventListener("close", () => { if (this.waiting !== null) this.raise(); });
+  }
+
+  key(event) {
+    this.sound.wake();
+    if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+    if (document.querySelector("dialog[open]") !== null) return;
+    const name = event.key.toLowerCase();
+    const does = {
+      r: () => this.send({ do: "ready" }), a: () => this.acknowledge(), v: () => this.show("event"), n: () => this.show("note"),
+      c: () => this.show("cards"), o: () => this.observation(), i: () => this.show("intensity"), s: () => this.show("skip"),
+      e: () => this.show("end"), t: () => this.toggleTheme(), m: () => this.sound.test(),
+    }[name];
+    if (does !== undefined) does();
+    else if (/^[0-9]$/.test(name)) this.send({ do: "rating", site: byId("site").textContent.replace("–", ""), value: Number(name) });
+    else return;
+    event.preventDefault(); // the key must not be typed into the dialog that it opened
+  }
+
+  send(request) {
+    if (!this.ask(request)) this.say(words.sayLater);
+  }
+
+  say(text) {
+    byId("said").textContent = text;
+    clearTimeout(this.saidTimer);
+    this.saidTimer = setTimeout(() => { byId("said").textContent = ""; }, SAID_MS);
+  }
+
+  done({ do: what, ok, text }) {
+    if (what === "rating" && ok) this.say(`${words.sayRated} ${text}`);
+    else this.say(text || (ok ? words.sayDone : words.sayLater));
+  }
+
+  show(id) {
+    byId(id).querySelector("form").reset();
+    byId(id).showModal();
+  }
+
+  // What is sent when a dialog is left with Enter; Esc sends nothing.
+  forms() {
+    const requests = {
+      event: (fields) => ({ do: "adverse_event", ...fields }), note: (fields) => ({ do: "remark", ...fields }),
+      intensity: ({ mso_pct, by }) => ({ do: "intensity", mso_pct: Number(mso_pct), by }),
+      over: (fields) => ({ do: "observation_over", ...fields }), skip: () => ({ do: "skip_site" }), end: (fields) => ({ do: "end", ...fields }),
+      acknowledge: ({ by }) => ({ do: "acknowledge", alarm: this.toAcknowledge[0]?.code ?? "", by }), cards: null,
+    };
+    for (const [id, request] of Object.entries(requests)) {
+      const dialog = byId(id);
+      dialog.querySelector(".back").addEventListener("click", () => dialog.close());
+      if (request === null) continue;
+      dialog.querySelector("form").addEventListener("submit", (event) => this.send(request(Object.fromEntries(new FormData(event.target)))));
+    }
+    byId("alarm").querySelector("form").addEventListener("submit", (event) => { event.preventDefault(); this.confirmAlarm(); });
+  }
+
+  // -- alarms ---------------------------------------------------------------------------------------------------------
+
+  alarm(alarm) {
+    const isNew = alarm !== null && this.waiting?.id !== alarm.id;
+    this.waiting = alarm;
+    if (alarm === null) {
+      this.sound.stop();
+      if (byId("alarm").open) byId("alarm").close();
+      return;
+    }
+    byId("alarm-text").textContent = alarm.text;
+    byId("alarm-over").textContent = alarm.over;
+    byId("alarm-more").textContent = alarm.more;
+    if (isNew || !byId("alarm").open) this.raise();
+  }
+
+  raise() {
+    this.raisedMs = performance.now();
+    byId("alarm-by").value = "";
+    if (!byId("alarm").open) byId("alarm").showModal();
+    byId("alarm-by").focus();
+    this.sound.start();
+    document.dispatchEvent(new CustomEvent("hbc:alarm", { detail: this.waiting }));
+  }
+
+  confirmAlarm() {
+    const by = byId("alarm-by").value.trim();
+    if (performance.now() - this.raisedMs < DEAD_MS || !INITIALS.test(by)) {
+      byId("alarm-by").value = "";
+      return;
+    }
+    this.send({ do: "acknowledge", alarm: this.waiting.id, by });
+  }
+
+  problems(open) {
+    this.toAcknowledge = open;
+  }
+
+  acknowledge() {
+    if (!this.toAcknowledge.length) return this.say(words.sayNothing);
+    byId("acknowledge-list").replaceChildren(...this.toAcknowledge.slice(0, 1).map(({ text }) => Object.assign(document.createElement("li"), { textContent: text })));
+    this.show("acknowledge");
+  }
+
+  observation() {
+    if (byId("observation").textContent === "") this.say(words.sayNoObservation);
+    else this.show("over");
+  }
+
+  // -- light and dark -------------------------------------------------------------------------------------------------
+
+  stored(name) {
+    try { return localStorage.getItem(name); } catch { return null; }
+  }
+
+  useTheme(theme) {
+    document.documentElement.dataset.theme = theme;
+    this.repaint?.();
+  }
+
+  toggleTheme() {
+    const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+    try { localStorage.setItem("theme", theme); } catch { /* a browser that keeps nothing */ }
+    this.useTheme(theme);
+  }
+}

@@ -1,0 +1,228 @@
+"""From the state of a session to what stands on the page, place by place; the terminal shows the same places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from hbc_host.app import words
+from hbc_host.app.details import said
+from hbc_host.app.state import LiveState
+from hbc_host.app.words import Words, mark
+
+OK, WARN, STOP, NONE = "ok", "warn", "stop", "none"
+DISK_LOW_S = 1800.0
+DRIFT_MAX_PPM = 100.0
+DRIFT_ERROR_MAX_PPM = 30.0
+STRIP = ("box", "leads", "signal", "lost", "drift", "trigger", "disk")
+NO_TRIGGER_YET = mark("none yet")
+FEEDS = {
+    "waiting": (mark("waiting for the session"), WARN),
+    "live": (mark("live"), OK),
+    "lost": (mark("FEED LOST - what you see is old"), STOP),
+    "over": (mark("session over"), NONE),
+}
+
+
+class Cell(NamedTuple):
+    """What one place shows: text, and how grave it is (ok, warn, stop, none), which also chooses colour and shape."""
+
+    text: str
+    level: str = NONE
+
+
+def cells(live: LiveState, say: Words, feed: str) -> dict[str, Cell]:
+    """All places of the page.
+
+    Parameters
+    ----------
+    live : LiveState
+    say : Words
+    feed : str
+        ``"waiting"``, ``"live"``, ``"lost"`` or ``"over"``.
+    """
+    text, level = FEEDS[feed]
+    found = {"feed": Cell(say.say(text), level), **strip(live, say), **heart(live, say), **now(live, say)}
+    if feed == "over":  # nobody looks at the box any more: that it is gone is no fault
+        found |= {name: Cell(words.DASH) for name in STRIP}
+    return found
+
+
+def strip(live: LiveState, say: Words) -> dict[str, Cell]:
+    """The status strip: box, leads, signal, lost, drift, trigger, disk."""
+    box, known = live.box, bool(live.box.get("connected"))
+    unknown = Cell(say.say(mark("not known")))
+    name = str((live.hello.get("box") or {}).get("unique_id") or "")[-6:]
+    found = {"box": Cell(say.say(mark("no box")), STOP)}
+    if not live.state:
+        found["box"] = unknown
+    elif known:
+        found["box"] = Cell(say.say(mark("connected")) + (f" {name}" if name else ""), OK)
+    found["leads"] = _leads(box, say) if known else unknown
+    found["signal"] = _signal(box, say) if known else unknown
+    found["lost"] = _lost(box, say) if known else unknown
+    found["drift"] = _drift(live, box, say) if known else unknown
+    found["trigger"] = _trigger(live, say) if known else unknown
+    found["disk"] = _disk(box, say)
+    return found
+
+
+def _leads(box: Mapping[str, Any], say: Words) -> Cell:
+    leads = box.get("leads")
+    if leads is None:
+        return Cell(say.say(mark("not known")))
+    if leads in (0, "", "on", "ok", "good"):
+        return Cell(say.say(mark("on")), OK)
+    return Cell(say.say(mark("OFF")) + (f" {leads}" if isinstance(leads, str) else ""), STOP)
+
+
+def _signal(box: Mapping[str, Any], say: Words) -> Cell:
+    state = str(box.get("signal_state") or "")
+    if not state:
+        return Cell(say.say(mark("not known")))
+    state = state.replace("-", "_").replace(" ", "_")
+    level = {"good": OK, "noisy": WARN, "hum": WARN}.get(state, STOP)
+    return Cell(say.of(words.SIGNALS, state), level)
+
+
+def _lost(box: Mapping[str, Any], say: Words) -> Cell:
+    lost_n, gaps_n = int(box.get("lost_frames_n") or 0), int(box.get("gaps_n") or 0)
+    text = say.say(mark("{lost} frames, {gaps} gaps"), lost=lost_n, gaps=gaps_n)
+    return Cell(text, WARN if lost_n or gaps_n else OK)
+
+
+def _drift(live: LiveState, box: Mapping[str, Any], say: Words) -> Cell:
+    drift_ppm, clock = box.get("drift_ppm"), live.state.get("clock") or {}
+    error_ppm = clock.get("drift_error_ppm", 0.0)
+    # The first seconds say little: a fit that may be wrong by so much is no number to show.
+    if drift_ppm is None or error_ppm is None or error_ppm > DRIFT_ERROR_MAX_PPM:
+        return Cell(say.say(mark("not known yet")))
+    return Cell(f"{say.number(drift_ppm, 1)} ppm", WARN if abs(drift_ppm) > DRIFT_MAX_PPM else OK)
+
+
+def _trigger(live: LiveState, say: Words) -> Cell:
+    level = WARN if "no_triggers" in live.problem_codes else OK
+    last_s, now_s = live.box.get("last_trigger_s"), live.now_s
+    if last_s is None or now_s is None:
+        return Cell(say.say(NO_TRIGGER_YET), level if level == WARN else NONE)
+    return Cell(say.say(mark("{n} s ago"), n=say.number(max(0.0, now_s - last_s))), level)
+
+
+def _disk(box: Mapping[str, Any], say: Words) -> Cell:
+    left_s = box.get("disk_left_s")
+    if left_s is None:
+        return Cell(say.say(mark("not known")))
+    hours = left_s / 3600.0
+    text = (
+        say.say(mark("{n} h left"), n=say.number(hours, 1)) if hours < 24.0 else say.say(mark("more than a day left"))
+    )
+    return Cell(text, OK if left_s > DISK_LOW_S else STOP)
+
+
+def heart(live: LiveState, say: Words) -> dict[str, Cell]:
+    """Heart rate and RR of now; a dash when no beat can be seen."""
+    beat = live.beat
+    level = STOP if any(not alarm.get("over") for alarm in live.alarms()) else OK
+    if beat is None:
+        missing = STOP if "heart_not_visible" in live.problem_codes else NONE
+        text = say.say(mark("heart not visible")) if missing == STOP else say.say(words.NOT_ENOUGH)
+        return {"rate": Cell(words.DASH, missing), "rr": Cell(words.DASH, missing), "rate_note": Cell(text, missing)}
+    note = "" if beat.get("counted", True) else say.say(mark("this beat is not counted"))
+    return {
+        "rate": Cell(say.number(beat.get("rate_bpm")), level),
+        "rr": Cell(say.number(beat.get("rr_ms")), level),
+        "rate_note": Cell(note),
+    }
+
+
+def now(live: LiveState, say: Words) -> dict[str, Cell]:
+    """What happens now: phase, site, step, train, time to the next, pulses, observation."""
+    state = live.state
+    phase, site = str(state.get("phase") or "waiting"), str(state.get("site") or "")
+    phase = phase if state else "connecting"
+    level = {"no_box": STOP, "move_coil": WARN, "waiting": WARN, "rest": OK, "stimulating": OK, "pause": OK}.get(
+        phase, NONE
+    )
+    blank = Cell(words.DASH)
+    found = {"phase": Cell(say.of(words.PHASES, phase, site=site), level), "site": Cell(site or words.DASH)}
+    found["step"] = found["train"] = found["next"] = found["pulses"] = blank
+    if state.get("steps_n"):
+        intensity = state.get("intensity_mso_pct")
+        shown = words.DASH if intensity is None else say.number(intensity)
+        text = mark("{k} of {n}, {intensity} %")
+        found["step"] = Cell(say.say(text, k=state.get("step_k") or 0, n=state["steps_n"], intensity=shown))
+    if state.get("trains_n"):
+        found["train"] = Cell(say.say(mark("{k} of {n}"), k=state.get("train_k") or 0, n=state["trains_n"]))
+    found["next"] = _next(state, say)
+    if state.get("pulses_planned_n") is not None:
+        delivered_n, planned_n = state.get("pulses_delivered_n") or 0, state["pulses_planned_n"]
+        over = WARN if delivered_n > planned_n else NONE
+        found["pulses"] = Cell(say.say(mark("{k} of {n}"), k=delivered_n, n=planned_n), over)
+    found["observation"] = _observation(state, say)
+    return found
+
+
+def _next(state: Mapping[str, Any], say: Words) -> Cell:
+    rest_left_s, next_s = state.get("rest_left_s"), state.get("next_train_s")
+    if state.get("phase") == "rest" and rest_left_s is not None:
+        return Cell(say.say(mark("rest: {n} s more"), n=say.number(rest_left_s)))
+    if state.get("phase") != "pause" or next_s is None:
+        return Cell(words.DASH)
+    if next_s < 0.5:
+        return Cell(say.say(mark("next train: now")))
+    return Cell(say.say(mark("next train in {n} s"), n=say.number(next_s)))
+
+
+def _observation(state: Mapping[str, Any], say: Words) -> Cell:
+    watched = state.get("observation")
+    if not watched:
+        return Cell("")
+    seconds = int(watched.get("elapsed_s") or 0)
+    what = say.of(words.EVENTS, str(watched.get("what") or "other"))
+    text = mark("Observing after {what}: {minutes} min {seconds} s")
+    return Cell(say.say(text, what=what, minutes=seconds // 60, seconds=f"{seconds % 60:02d}"), WARN)
+
+
+def problem_lines(live: LiveState, say: Words, feed: str) -> list[Cell]:
+    """One line for each thing that is wrong now, the urgent ones first; none when the session is over."""
+    lines: list[Cell] = []
+    if feed == "over":
+        return lines
+    for problem in live.problems():
+        level = STOP if problem.get("code") in words.URGENT else WARN
+        lines.append(Cell(problem_text(problem, say), level))
+    for alarm in live.alarms():
+        if alarm.get("acknowledged_by"):
+            by = str(alarm["acknowledged_by"])
+            text = say.say(mark("{alarm} (acknowledged by {by})"), alarm=say.alarm(alarm), by=by)
+            lines.append(Cell(text, STOP))
+    return sorted(lines, key=lambda cell: cell.level != STOP)
+
+
+def open_problems(live: LiveState, say: Words) -> list[dict[str, str]]:
+    """Problems that nobody has acknowledged yet: code and sentence."""
+    return [
+        {"code": str(problem.get("code", "")), "text": problem_text(problem, say)}
+        for problem in live.problems()
+        if not problem.get("acknowledged_by")
+    ]
+
+
+def problem_text(problem: Mapping[str, Any], say: Words) -> str:
+    """One sentence for a problem, with what was measured when that says more."""
+    code, text = str(problem.get("code", "")), str(problem.get("text", ""))
+    if code not in words.PROBLEMS:
+        return said(text, say)
+    detail = f" ({said(text, say)})" if code in words.MEASURED else ""
+    return say.of(words.PROBLEMS, code) + detail
+
+
+def alarm_prompt(live: LiveState, say: Words, feed: str) -> dict[str, Any] | None:
+    """The oldest alarm that nobody has acknowledged, as the full-screen prompt shows it; none after the session."""
+    waiting = live.to_acknowledge()
+    if not waiting or feed == "over":
+        return None
+    alarm = waiting[0]
+    over = say.say(mark("It is over, but look at the patient.")) if alarm.get("over") else ""
+    more = say.say(mark("{n} more alarms wait."), n=len(waiting) - 1) if len(waiting) > 1 else ""
+    return {"id": alarm.get("id"), "text": say.alarm(alarm), "over": over, "more": more}

@@ -1,0 +1,199 @@
+"""``hbc session run`` and ``hbc session resume``: a guided session, from the visit that was laid down to its report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hbc_host.cli_common import EXIT_INTERRUPTED, JsonOption, Output
+from hbc_host.cli_live import show_recording, tell, terminate_as_interrupt
+from hbc_host.errors import HbcError, InputError, SessionError, TransportError
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from hbc_host.alarms import Alarm
+    from hbc_host.clinic.visit import Visit
+    from hbc_host.live.gate import StoreGate
+    from hbc_host.record import RecordSummary
+
+VisitArgument = Annotated[
+    str, typer.Argument(metavar="VISIT", help="Folder that hbc session new made, or the visit's id in the store.")
+]
+PortOption = Annotated[
+    str, typer.Option("--port", metavar="PORT", help="Serial port of the box, such as /dev/ttyUSB0 or COM3.")
+]
+NoPageOption = Annotated[bool, typer.Option("--no-page", help="No live page; follow with --tui, or not at all.")]
+TuiOption = Annotated[bool, typer.Option("--tui", help="Follow and operate the session in this terminal.")]
+BrowserOption = Annotated[bool, typer.Option("--no-browser", help="Serve the live page, but open no browser.")]
+HttpOption = Annotated[int, typer.Option("--http-port", metavar="N", help="Port of the live page; 0 takes a free one.")]
+LangOption = Annotated[
+    str, typer.Option("--lang", metavar="en|nl", help="Language of page and report; else the visit's.")
+]
+UnsignedOption = Annotated[
+    bool, typer.Option("--unsigned", help="Run although nobody signed the protocol: for practice; it is recorded.")
+]
+GiveUpOption = Annotated[
+    float, typer.Option("--give-up-s", metavar="N", min=0.0, help="Wait so long for a lost box to come back.")
+]
+StoreOption = Annotated[
+    str, typer.Option("--store", metavar="FILE|URL", help="Store of patients; else the usual one.", show_default=False)
+]
+
+
+def run_session(
+    visit: VisitArgument,
+    port: PortOption,
+    no_page: NoPageOption = False,
+    tui: TuiOption = False,
+    http_port: HttpOption = 0,
+    no_browser: BrowserOption = False,
+    lang: LangOption = "",
+    unsigned: UnsignedOption = False,
+    give_up_s: GiveUpOption = 600.0,
+    store: StoreOption = "",
+    json_target: JsonOption = None,
+) -> None:
+    """Run the session of a visit: rest, sites, steps, alarms, result, report. You start and stop the stimulator.
+
+    Example: hbc session run P-014-1 --port /dev/ttyUSB0
+    """
+    _conduct(
+        visit, port, no_page, tui, http_port, no_browser, lang, unsigned, give_up_s, store, json_target, resume=False
+    )
+
+
+def resume_session(
+    visit: VisitArgument,
+    port: PortOption,
+    no_page: NoPageOption = False,
+    tui: TuiOption = False,
+    http_port: HttpOption = 0,
+    no_browser: BrowserOption = False,
+    lang: LangOption = "",
+    unsigned: UnsignedOption = False,
+    give_up_s: GiveUpOption = 600.0,
+    store: StoreOption = "",
+    json_target: JsonOption = None,
+) -> None:
+    """Take up a session whose program or computer failed: the trains already given are read back from its recording.
+
+    Example: hbc session resume P-014-1 --port /dev/ttyUSB0
+    """
+    _conduct(
+        visit, port, no_page, tui, http_port, no_browser, lang, unsigned, give_up_s, store, json_target, resume=True
+    )
+
+
+COMMANDS = {"run": run_session, "resume": resume_session}  # of `hbc session`
+
+
+def _conduct(
+    words: str,
+    port: str,
+    no_page: bool,
+    tui: bool,
+    http_port: int,
+    no_browser: bool,
+    lang: str,
+    unsigned: bool,
+    give_up_s: float,
+    store: str,
+    json_target: str | None,
+    *,
+    resume: bool,
+) -> None:
+    out = Output(json_target)
+    from hbc_host.cli_store import ask_key_if_needed
+    from hbc_host.folder import room_warning, writer_of
+    from hbc_host.i18n import LANGUAGES
+    from hbc_host.live.conduct import conduct
+    from hbc_host.live.gate import StoreGate, check_before, find_folder, load_to_run
+    from hbc_host.ports import PortFinder
+    from hbc_host.transport import SerialTransport
+
+    if lang and lang not in LANGUAGES:
+        raise InputError(f"--lang {lang} is none of {', '.join(sorted(LANGUAGES))}")
+    ask_key_if_needed(store or None)
+    gate = StoreGate(store or None)
+    folder = find_folder(words, gate)
+    if who := writer_of(folder):
+        raise SessionError(f"{folder} is being written by {who}; let it end first")
+    visit = load_to_run(folder, gate)
+    check_before(folder, visit, unsigned=unsigned, resume=resume)
+    if not resume and (warning := room_warning(folder, None)):
+        tell(warning)
+    gate.begin(visit)
+    language = lang or visit.language
+    follow = _followers(folder, language, page=not no_page, tui=tui, http_port=http_port, open_browser=not no_browser)
+    with terminate_as_interrupt(), follow:
+        summary = conduct(
+            folder,
+            visit,
+            SerialTransport(port, discard_s=0.25),
+            candidates=PortFinder(port).transports,
+            give_up_s=give_up_s,
+            resume=resume,
+            on_event=None if tui else tell,
+            on_alarm=None if tui else _sound,
+        )
+    _finish(out, summary, visit, gate, language)
+
+
+def _sound(alarm: Alarm) -> None:
+    bell = "\a" if alarm.began and sys.stderr.isatty() else ""
+    tell(f"{bell}{'ALARM' if alarm.began else 'alarm'} {alarm.text}")
+
+
+@contextmanager
+def _followers(
+    folder: Path, language: str, *, page: bool, tui: bool, http_port: int, open_browser: bool
+) -> Iterator[None]:
+    """The live page and the terminal's, as programs of their own; a page outlives the session for a while."""
+    import subprocess
+
+    from hbc_host.app.process import start_page
+
+    if page:
+        start_page(folder, language=language, http_port=http_port, open_browser=open_browser)
+    words = [sys.executable, "-m", "hbc_host.app.tui", "--live", str(folder), "--lang", language]
+    terminal = subprocess.Popen(words) if tui else None
+    try:
+        yield
+    finally:
+        if terminal is not None:
+            _end(terminal)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    import subprocess
+
+    process.terminate()
+    try:
+        process.wait(timeout=5.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _finish(out: Output, summary: RecordSummary, visit: Visit, gate: StoreGate, language: str) -> None:
+    """Report, store, and the words at the end, in this order; what fails is said and stops nothing else."""
+    from hbc_host.live.wrap_up import wrap_up
+
+    done = wrap_up(summary, visit, gate, language)
+    for line in done.lines:
+        out.say(line)
+    show_recording(out, summary)
+    if summary.ended in ("port_lost", "disk"):
+        raise (TransportError if summary.ended == "port_lost" else SessionError)(
+            f"{summary.reason}; go on with: hbc session resume {summary.path}"
+        )
+    if done.failed:
+        raise HbcError(done.failed)
+    if summary.ended == "interrupted":
+        raise typer.Exit(EXIT_INTERRUPTED)

@@ -1,0 +1,63 @@
+"""The name that a session goes by when it leaves: a pseudonym, or one made from the data. Never its title."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hbc_host.clinic.visit import PSEUDONYM, has_visit, load_visit
+from hbc_host.errors import InputError
+from hbc_host.session import load_session
+from hbc_host.session_model import Session, session_hash
+
+
+@dataclass(frozen=True)
+class Named:
+    """A session and the name that it goes by."""
+
+    session: Session
+    subject: str
+    visit_n: int | None
+
+    @property
+    def name(self) -> str:
+        """For files."""
+        visit = "" if self.visit_n is None else f"-v{self.visit_n:02d}"
+        return self.subject.replace(".", "_") + visit
+
+
+def named_sessions(folders: Sequence[Path], subject: str | None) -> list[Named]:
+    """Load sessions and give each its pseudonym: ``subject``, else that of its visit, else one made from its result.
+
+    Raises
+    ------
+    InputError
+        ``subject`` is no pseudonym, or two sessions would have one name.
+    SessionError
+        A folder holds no recording.
+    """
+    if subject is not None and not re.fullmatch(PSEUDONYM, subject):
+        raise InputError(f"--subject {subject!r} is no pseudonym: 1 to 32 letters, digits, . _ -; never a name")
+    sessions = [load_session(folder) for folder in folders]
+    if subject is None:
+        named = [_by_visit(session) for session in sessions]
+    elif len(sessions) == 1:
+        named = [Named(sessions[0], subject, None)]
+    else:
+        in_time = sorted(sessions, key=lambda session: (session.meta.created, session_hash(session)))
+        named = [Named(session, subject, number) for number, session in enumerate(in_time, start=1)]
+    names: dict[str, Path] = {}
+    for one in named:
+        first = names.setdefault(one.name.lower(), one.session.path)
+        if first is not one.session.path:
+            raise InputError(f"{first} and {one.session.path} are both {one.name}; export one of them, or --subject")
+    return named
+
+
+def _by_visit(session: Session) -> Named:
+    if has_visit(session.path):
+        visit = load_visit(session.path)
+        return Named(session, visit.pseudonym, visit.visit_n)
+    return Named(session, f"rec-{session_hash(session)[:8]}", None)

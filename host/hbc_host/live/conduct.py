@@ -1,0 +1,168 @@
+"""Conducting a session: the recording, its alarms, and the engine that follows it, from first byte to result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from hbc_host import __version__
+from hbc_host.alarm_criteria import criteria_of
+from hbc_host.alarm_watch import AlarmWatch
+from hbc_host.alarms import Alarm
+from hbc_host.clinic.visit import Visit
+from hbc_host.link import HELLO_TIMEOUT_S
+from hbc_host.live.engine import Engine, greet
+from hbc_host.live.feed import Feed
+from hbc_host.live.follow import Follow
+from hbc_host.live.rebuild import rebuild
+from hbc_host.reconnect import BoxFinder
+from hbc_host.record import RecordSummary, record
+from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
+from hbc_host.session_model import SessionMeta
+from hbc_host.transport import Transport
+
+Candidates = Callable[[], Sequence[Transport]]
+
+
+class Overheard:
+    """A transport whose openings and writes the engine hears of; reads reach it by the link's tap."""
+
+    def __init__(self, inner: Transport, engine: Engine, clock: Callable[[], float]) -> None:
+        self._inner, self._engine, self._clock = inner, engine, clock
+        self.url = str(getattr(inner, "url", type(inner).__name__))
+
+    def open(self) -> None:
+        """As the transport's own."""
+        self._inner.open()
+        self._engine.opened()
+
+    def read(self) -> bytes:
+        """As the transport's own."""
+        return self._inner.read()
+
+    def write(self, data: bytes) -> None:
+        """As the transport's own; the engine learns when."""
+        self._engine.tap(Chunk(TO_BOX, self._clock(), data))
+        self._inner.write(data)
+
+    def close(self) -> None:
+        """As the transport's own."""
+        self._inner.close()
+
+
+def meta_of(visit: Visit, port: str) -> SessionMeta:
+    """The labels of a visit's recording."""
+    return SessionMeta(
+        created=visit.created,
+        title=visit.pseudonym,
+        protocol=visit.protocol.trains.timing.name,
+        sites=tuple(run.site for run in visit.plan.runs),
+        intensities_pct=tuple(train.intensity_mso_pct for train in visit.plan.runs[0].trains if train.pulses_n),
+        host_version=__version__,
+        port=port,
+    )
+
+
+def conduct(
+    folder: Path,
+    visit: Visit,
+    transport: Transport,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    feed: Feed | None = None,
+    candidates: Candidates | None = None,
+    give_up_s: float = 600.0,
+    resume: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+    on_event: Callable[[str], None] | None = None,
+    on_alarm: Callable[[Alarm], None] | None = None,
+    hello_timeout_s: float = HELLO_TIMEOUT_S,
+    ping: bool = True,
+) -> RecordSummary:
+    """Conduct the session of a visit until it is over or somebody ends it.
+
+    Parameters
+    ----------
+    folder : Path
+        Session folder with ``visit.json``; the recording is made in it.
+    visit : Visit
+    transport : Transport
+        To the box.
+    clock : callable
+        Host seconds; a simulated box brings its own.
+    feed : Feed, optional
+        One that serves already; else one is opened for this session.
+    candidates : callable, optional
+        Transports to try when the box is lost; without, the recording ends then.
+    give_up_s : float
+        How long a lost box is looked for, seconds.
+    resume : bool
+        Take up a session that was interrupted: its log says where it stood.
+    stop : callable
+        Asked between reads; true ends the session.
+    on_event : callable, optional
+        Gets lines for people.
+    on_alarm : callable, optional
+        Gets each alarm, in the thread of the alarms, at once.
+    hello_timeout_s : float
+        How long the box may take to introduce itself, seconds.
+    ping : bool
+        Relate the box's clock to the host's. A free-running simulated box can only be listened to.
+
+    Returns
+    -------
+    RecordSummary
+
+    Raises
+    ------
+    HbcError
+        As :func:`hbc_host.record.record`.
+    """
+    follow = rebuild(folder, visit) if resume else Follow(visit)
+    criteria = criteria_of(visit.protocol.alarms)
+    with ExitStack() as stack:
+        feed = stack.enter_context(Feed(folder)) if feed is None else feed
+        greet(feed, follow)
+        engine = stack.enter_context(Engine(follow, folder, feed, clock=clock, stop=stop))
+
+        def heard(alarm: Alarm) -> None:
+            engine.alarm(alarm)
+            if on_alarm is not None:
+                on_alarm(alarm)
+
+        watch = None if criteria is None else stack.enter_context(AlarmWatch(criteria, heard, clock=clock))
+
+        def tap(chunk: Chunk) -> None:
+            if watch is not None:
+                watch.tap(chunk)
+            if chunk.data and chunk.kind == FROM_BOX:
+                engine.tap(chunk)
+
+        def notes() -> list[Chunk]:
+            return engine.notes() + (watch.notes() if watch is not None else [])
+
+        finder = None
+        if candidates is not None and give_up_s > 0:
+            finder = BoxFinder(lambda: [Overheard(one, engine, clock) for one in candidates()], give_up_s=give_up_s)
+        summary = record(
+            Overheard(transport, engine, clock),
+            folder,
+            meta=meta_of(visit, str(getattr(transport, "url", ""))),
+            stop=engine.should_stop,
+            on_event=on_event,
+            clock=clock,
+            ping=ping,
+            fetch=ping,
+            tap=tap,
+            notes=notes,
+            reconnect=finder,
+            resume=resume,
+            hello_timeout_s=hello_timeout_s,
+        )
+        engine.final()
+    return summary
+
+
+__all__ = ["Candidates", "conduct", "meta_of"]

@@ -1,0 +1,51 @@
+"""Where an interrupted session stood: the follower hears its own log again, bytes and notes, in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hbc_host.clinic.visit import Visit
+from hbc_host.guided import SITE_BEGINS, SITE_ENDS
+from hbc_host.live.follow import Follow
+from hbc_host.live.steps_now import Noted
+from hbc_host.live.words_now import hear_note
+from hbc_host.parts import LOST, PART, note_of, read_parts
+from hbc_host.protocol import StreamDecoder
+from hbc_host.recorder import FROM_BOX, HOST_NOTE
+
+
+def rebuild(folder: Path, visit: Visit) -> Follow:
+    """A follower that has heard all of an interrupted recording.
+
+    What it finds to note is in the log already, but for what the crash cut off: a site that began or ended.
+
+    Raises
+    ------
+    SessionError
+        There is no recording to take up.
+    """
+    follow = Follow(visit)
+    decoder = StreamDecoder()
+    logged: set[tuple[str, object]] = set()
+    due: list[Noted] = []
+    host_s = 0.0
+    for chunk in read_parts(folder).chunks:
+        if chunk.kind == FROM_BOX:
+            host_s = chunk.host_s
+            for seq, message in decoder.feed(chunk.data):
+                follow.take(message, seq, host_s)
+        elif chunk.kind == HOST_NOTE:
+            fields = note_of(chunk)
+            event = str(fields.pop("event", ""))
+            if event in (LOST, PART):
+                decoder = StreamDecoder()
+                follow.connection_lost()
+            else:
+                logged.add((event, fields.get("site_idx")))
+                hear_note(follow, event, fields)
+        due += [one for one in follow.noted if one.event in (SITE_BEGINS, SITE_ENDS)]
+        follow.said, follow.noted, follow.done = [], [], follow.done[-1:]
+    follow.noted = [one for one in due if (one.event, one.fields["site_idx"]) not in logged]
+    follow.connection_lost()
+    follow.silence()
+    return follow

@@ -1,0 +1,98 @@
+"""The whole report in words: what :mod:`hbc_host.report.html` and :mod:`hbc_host.report.pdf` lay out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from hbc_host import __version__
+from hbc_host.report import words
+from hbc_host.report.language import ENGLISH, Language, mark
+from hbc_host.report.page import Page, Section
+from hbc_host.report.page_course import course_sections
+from hbc_host.report.page_evidence import (
+    comparison_section,
+    evidence_section,
+    provenance_section,
+    published_section,
+)
+from hbc_host.report.page_one import first_section, verdict_of
+from hbc_host.report.page_quality import quality_section
+from hbc_host.report.page_session import delivery_section, events_section, preparation_section, rhythm_blocks
+from hbc_host.report.session_parts import SessionParts
+from hbc_host.report.session_words import signature, visit_facts
+
+if TYPE_CHECKING:
+    from hbc_host.analysis import Analysis
+    from hbc_host.clinic.visit import Visit
+
+KIND = mark("Heart\N{EN DASH}brain coupling during TMS")
+#: Labels of facts that callers give.
+FACT_LABELS = (mark("Recorded"), mark("Box"), mark("Firmware"))
+
+
+def report_page(
+    analysis: Analysis,
+    *,
+    command: str,
+    session_info: Mapping[str, str],
+    made: datetime,
+    drawn_from: str = "",
+    lang: Language = ENGLISH,
+    parts: SessionParts | None = None,
+) -> Page:
+    """The report of an analysis; arguments as of :func:`hbc_host.report.html.write_report`."""
+    when, known = lang.day(made), parts or SessionParts()
+    visit = known.visit
+    shown = replace(analysis, quality={**analysis.quality, **known.signal})
+    sections: list[Section | None] = [
+        first_section(analysis, lang),
+        evidence_section(analysis, lang),
+        comparison_section(analysis, lang),
+        quality_section(shown, lang, *rhythm_blocks(known, lang)),
+        delivery_section(known, lang),
+        events_section(known, lang),
+        preparation_section(known, lang),
+        *(course_sections(known.course, lang) if known.course is not None else ()),
+        published_section(analysis, lang),
+        provenance_section(
+            lang, source=analysis.source, command=command, made=when, version=__version__, drawn_from=drawn_from
+        ),
+    ]
+    title = analysis.title if visit is None else visit.pseudonym
+    return Page(
+        lang.code,
+        title,
+        lang.say(KIND),
+        lang.say(words.RESEARCH_USE),
+        _facts(analysis, session_info, when, lang, visit),
+        verdict_of(analysis, lang, None if visit is None else visit.mt_mso_pct),
+        tuple(section for section in sections if section is not None),
+        f"{title} · {lang.say(words.RESEARCH_USE)}",
+        when,
+    )
+
+
+def _facts(
+    analysis: Analysis, session_info: Mapping[str, str], made: str, lang: Language, visit: Visit | None
+) -> tuple[tuple[str, str], ...]:
+    protocol = analysis.protocol
+    timing = lang.fill(
+        "{name}: {train} s train, {pause} s pause",
+        name=protocol.name,
+        train=lang.short(protocol.train_s),
+        pause=lang.short(protocol.pause_s),
+    )
+    source = re.sub(r"[^\s,]*[/\\](?=[^\s,/\\])", "", analysis.source)  # page 1 names files, provenance their paths
+    return (
+        *((lang.say(label), value) for label, value in session_info.items()),
+        *(() if visit is None else visit_facts(visit, lang)),
+        (lang.say("Protocol"), timing),
+        *(() if visit is None else ((lang.say("Protocol signed by"), signature(visit, lang)),)),
+        *(((lang.say("Practice"), lang.say("nobody was stimulated")),) if visit is not None and visit.practice else ()),
+        (lang.say("Source"), source),
+        (lang.say("Report made"), f"{made}, hbc {__version__}"),
+    )

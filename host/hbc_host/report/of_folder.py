@@ -1,0 +1,142 @@
+"""The report of a session folder: recording, visit and the patient's course, found from the folder alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hbc_host.errors import HbcError, InputError
+from hbc_host.report.session_parts import SessionParts, session_parts
+
+if TYPE_CHECKING:
+    from hbc_host.analysis import Analysis
+    from hbc_host.clinic.visit import Visit
+    from hbc_host.report.course import CourseOfPatient
+    from hbc_host.session_model import Session
+    from hbc_host.trains import Protocol
+
+
+@dataclass(frozen=True)
+class FolderResult:
+    """What a session folder has to say: analysis, facts for the head of page 1, and what stands beside it."""
+
+    analysis: Analysis
+    facts: dict[str, str]
+    parts: SessionParts
+
+    @property
+    def language(self) -> str:
+        """Of the visit; English without one."""
+        return "en" if self.parts.visit is None else self.parts.visit.language
+
+
+def read_folder(folder: Path, *, protocol: str | None = None, store: str | None = None) -> FolderResult:
+    """Analyse a session and gather what belongs to it; reads the recording once.
+
+    Parameters
+    ----------
+    folder : Path
+    protocol : str, optional
+        Name of the protocol, when the recording does not say its own.
+    store : str, optional
+        Where earlier sessions and scores are; as :func:`hbc_host.store.database.store_url`.
+
+    Raises
+    ------
+    InputError, SessionError
+        The recording, the visit, or the protocol cannot be used.
+    """
+    from hbc_host.clinic.visit import has_visit, load_visit
+    from hbc_host.io.ecg_signal import session_signal
+    from hbc_host.runs import session_runs
+
+    visit = load_visit(folder) if has_visit(folder) else None
+    session, chosen, analysis = analyze_recording(folder, protocol)
+    notes = list(analysis.notes)
+    course = None
+    if visit is not None:
+        try:
+            course = course_in_store(visit, store)
+        except HbcError as fault:  # a locked store must not cost the report of today
+            notes.append(f"the course of treatment is not shown: {fault}")
+    signal = session_signal(session) if session.ecg_idx.size else None
+    runs, _ = session_runs(session, chosen)
+    parts = session_parts(session, runs, chosen, signal=signal, visit=visit, course=course)
+    return FolderResult(replace(analysis, notes=tuple(notes)), session_facts(session), parts)
+
+
+def analyze_recording(folder: Path, protocol: str | None) -> tuple[Session, Protocol, Analysis]:
+    """Read a session and analyse it by the protocol that is given, else by its own; errors as :func:`read_folder`."""
+    from hbc_host.analysis import analyze_session
+    from hbc_host.folder import running_note
+    from hbc_host.runs import label_notes
+    from hbc_host.session import load_session
+    from hbc_host.trains import parse_protocol
+
+    session = load_session(folder)
+    name = protocol or session.meta.protocol
+    if not name:
+        raise InputError(f"{folder} does not say its protocol; add --protocol, for example --protocol dash")
+    chosen = parse_protocol(name)
+    analysis = analyze_session(session, protocol=chosen)
+    notes = (*running_note(folder), *label_notes(session.meta.protocol, chosen), *analysis.notes)
+    return session, chosen, replace(analysis, notes=notes)
+
+
+def report_of_folder(
+    folder: Path,
+    target: Path | None = None,
+    *,
+    command: str,
+    protocol: str | None = None,
+    lang: str | None = None,
+    store: str | None = None,
+) -> Path:
+    """Write the report of a session folder, ``report.html`` in it unless told otherwise; what ``hbc report`` does.
+
+    ``target`` may end in ``.pdf``. ``lang`` is that of the visit unless told otherwise. Errors as :func:`read_folder`.
+    """
+    from hbc_host.report.writing import write_report
+
+    found = read_folder(folder, protocol=protocol, store=store)
+    return write_report(
+        found.analysis,
+        target or folder / "report.html",
+        command=command,
+        session_info=found.facts,
+        lang=lang or found.language,
+        parts=found.parts,
+    )
+
+
+def session_facts(session: Session) -> dict[str, str]:
+    """What the head of the report says about a recording and its box."""
+    hello = session.hello
+    return {
+        "Recorded": session.meta.created.strftime("%Y-%m-%d %H:%M %Z").strip(),
+        "Box": f"{hello.board} {hello.unique_id}, start {hello.boot_n}",
+        "Firmware": f"{hello.firmware}, wire {hello.wire_version}",
+    }
+
+
+def course_in_store(visit: Visit, store: str | None) -> CourseOfPatient | None:
+    """The course of the patient of a visit; None when there is no store, or nobody of that pseudonym in it.
+
+    Raises
+    ------
+    HbcError
+        There is a store, and it cannot be opened.
+    """
+    from sqlalchemy import select
+
+    from hbc_host.report.course import course_of
+    from hbc_host.store.database import open_store, sqlite_file, store_url
+    from hbc_host.store.models import Patient
+
+    file = sqlite_file(store_url(store))
+    if file is not None and not file.is_file():
+        return None
+    with open_store(store) as session:
+        patient = session.scalar(select(Patient).where(Patient.pseudonym == visit.pseudonym))
+        return None if patient is None else course_of(patient)

@@ -1,0 +1,57 @@
+"""Sentences that the analysis, the recording and the alarms make, in the language of the report.
+
+Those are English wherever they arise, for logs, JSON and the terminal must read the same everywhere. Here each stands
+once as a template; a sentence is recognised by it, its values are taken out, and the template is said in the language
+of the report. One that is not known stays English. A test holds the list complete.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from hbc_host.report.language import ENGLISH, Language
+from hbc_host.report.phrase_list import PHRASES
+
+VALUE = re.compile(r"\{(\w+)\}")
+NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
+
+
+@functools.lru_cache(maxsize=1)
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Each template with what recognises it; those that say most by themselves come first."""
+    found = []
+    for template in sorted(PHRASES, key=lambda text: -len(VALUE.sub("", text))):
+        parts = VALUE.split(template)
+        names = parts[1::2]
+        pattern = "".join(f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts))
+        assert len(names) == len(set(names)), template
+        found.append((template, re.compile(pattern, re.DOTALL)))
+    return tuple(found)
+
+
+def recognise(text: str) -> tuple[str, dict[str, str]] | None:
+    """Template of a sentence and its values; None when it is not known."""
+    for template, pattern in _patterns():
+        match = pattern.fullmatch(text)
+        if match is not None:
+            return template, match.groupdict()
+    return None
+
+
+def said(text: str, lang: Language) -> str:
+    """A sentence of the program in the language of the report."""
+    if lang.code == ENGLISH.code:
+        return text
+    known = recognise(text)
+    if known is None:
+        return text
+    template, values = known
+    return lang.fill(template, **{name: _value(value, lang) for name, value in values.items()})
+
+
+def _value(text: str, lang: Language) -> str:
+    """A number gets its decimal mark; a sentence within a sentence is said, too."""
+    if NUMBER.fullmatch(text):
+        return lang.marked(text)
+    return said(text, lang) if " " in text else text

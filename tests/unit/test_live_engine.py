@@ -1,0 +1,174 @@
+"""The engine: alarms and problems reach page and log at once, what people say is kept, and nothing stops it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hbc_host.alarms import NOT_VISIBLE, SLOW, Alarm
+from hbc_host.live import disk_now
+from hbc_host.live.disk_now import DiskNow
+from hbc_host.live.engine import Engine
+from hbc_host.live.feed import Feed
+from hbc_host.live.feed_client import FeedClient
+from hbc_host.live.follow import Follow
+from hbc_host.live.rebuild import rebuild
+from hbc_host.parts import note_of
+from hbc_host.protocol import frame
+from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
+from hbc_wire import messages
+from support import box_frames, hello_values, values_of
+from support_live import a_visit
+
+WAIT_S = 30.0
+
+
+@dataclass
+class Running:
+    """An engine with a client at its feed, and the notes that a recorder took."""
+
+    engine: Engine
+    follow: Follow
+    client: FeedClient
+    notes: list[dict[str, Any]] = field(default_factory=list)
+    seq: int = 0
+
+    def say(self, message: Any, *values: Any) -> None:
+        self.seq += 1
+        self.engine.tap(Chunk(FROM_BOX, time.monotonic(), frame(message, self.seq, *values)))
+
+    def until(self, what: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The first state like this; ECG is sent meanwhile, so that the box is there."""
+        limit_s = time.monotonic() + WAIT_S
+        while time.monotonic() < limit_s:
+            self.say(messages.Hello, *hello_values())
+            self.say(messages.EcgBlock, *values_of(messages.EcgBlock, first_us=1_000_000))
+            message = self.client.receive(0.05)
+            self.take_notes()
+            if message is not None and message["kind"] == "state" and what(message):
+                return message
+        raise AssertionError("it does not come to that")
+
+    def take_notes(self) -> list[dict[str, Any]]:
+        self.notes += [note_of(chunk) for chunk in self.engine.notes()]
+        return self.notes
+
+    def noted(self, event: str) -> list[dict[str, Any]]:
+        limit_s = time.monotonic() + WAIT_S
+        while not (found := [one for one in self.take_notes() if one["event"] == event]):
+            assert time.monotonic() < limit_s, f"no {event} in the log"
+            time.sleep(0.01)
+        return found
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Running]:
+    follow = Follow(a_visit())
+    with (
+        Feed(folder) as feed,
+        FeedClient(folder) as client,
+        Engine(follow, folder, feed, clock=time.monotonic, stop=lambda: False) as engine,
+    ):
+        yield Running(engine, follow, client)
+
+
+def test_an_alarm_is_told_with_its_numbers_and_seen_and_acknowledged_by_name(tmp_path: Path) -> None:
+    with running(tmp_path) as session:
+        text = "heart rate fell from 80 to 60 bpm"
+        session.engine.alarm(Alarm(SLOW, True, 12_345_678, text, 60.2, 65.0, "bpm"))
+        [told] = session.until(lambda state: bool(state["alarms"]))["alarms"]
+        assert (told["kind"], told["text"], told["measured"], told["limit"]) == (SLOW, text, 60.2, 65.0)
+        session.client.send("acknowledge", alarm=told["id"], by="A. Jansen")
+        state = session.until(lambda state: bool(state["alarms"][0]["acknowledged_by"]))
+        assert state["alarms"][0]["acknowledged_by"] == "A. Jansen"
+        assert session.noted("acknowledged") == [{"event": "acknowledged", "alarm": told["id"], "by": "A. Jansen"}]
+        session.engine.alarm(Alarm(SLOW, False, 22_345_678, "over: slow"))
+        assert session.until(lambda state: state["alarms"][0]["over"])["alarms"][0]["id"] == told["id"]
+
+
+def test_a_heart_that_cannot_be_seen_is_a_problem_and_no_alarm(tmp_path: Path) -> None:
+    with running(tmp_path) as session:
+        session.engine.alarm(Alarm(NOT_VISIBLE, True, 1, "heart not visible (an electrode is off)"))
+        state = session.until(lambda state: "heart_not_visible" in [one["code"] for one in state["problems"]])
+        assert state["alarms"] == []
+        session.client.send("acknowledge", alarm="heart_not_visible", by="A")
+        session.noted("acknowledged")
+        session.engine.alarm(Alarm(NOT_VISIBLE, False, 2, "over"))
+        session.until(lambda state: "heart_not_visible" not in [one["code"] for one in state["problems"]])
+
+
+def test_an_adverse_event_is_kept_and_starts_the_observation(tmp_path: Path) -> None:
+    with running(tmp_path) as session:
+        session.until(lambda state: state["phase"] == "waiting")
+        session.client.send("adverse_event", what="syncope", severity="severe", text="pale", by="A")
+        state = session.until(lambda state: state["observation"] is not None)
+        assert state["observation"]["what"] == "syncope"
+        [note] = session.noted("adverse_event")
+        assert (note["severity"], note["text"], note["by"]) == ("severe", "pale", "A")
+        session.client.send("observation_over", by="B")
+        session.until(lambda state: state["observation"] is None)
+        assert session.noted("observation_over")[0]["by"] == "B"
+
+
+def test_silence_of_the_box_is_said_and_its_return_too(tmp_path: Path) -> None:
+    with running(tmp_path) as session:
+        session.until(lambda state: state["phase"] == "waiting")
+        limit_s = time.monotonic() + WAIT_S
+        while time.monotonic() < limit_s:
+            message = session.client.receive(0.5)
+            if message is not None and message["kind"] == "state" and message["phase"] == "no_box":
+                break
+        else:
+            raise AssertionError("nobody says that the box is gone")
+        session.until(lambda state: state["phase"] == "waiting")
+
+
+def test_a_fault_in_the_engine_ends_neither_the_session_nor_its_words(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(tmp_path) as session:
+        session.until(lambda state: state["phase"] == "waiting")
+        session.follow.alarms = None  # type: ignore[assignment]  # as a bug would leave it
+        session.engine.alarm(Alarm(SLOW, True, 1, "slow"))
+        limit_s = time.monotonic() + WAIT_S
+        while "engine failed" not in caplog.text:
+            assert time.monotonic() < limit_s
+            time.sleep(0.01)
+        session.follow.alarms = type(Follow(a_visit()).alarms)()
+        session.client.send("remark", text="still here")
+        assert session.noted("remark")[0]["text"] == "still here"
+
+
+def test_too_little_room_on_the_disk_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = DiskNow(tmp_path)
+    disk.look()
+    assert disk.left_s is not None
+    assert disk.left_s > 0
+    monkeypatch.setattr(disk_now, "ENOUGH_S", float("inf"))
+    full = DiskNow(tmp_path)
+    full.look()
+    assert "on the disk" in full.trouble
+    gone = DiskNow(tmp_path / "gone")
+    gone.look()
+    assert "cannot be looked at" in gone.trouble
+
+
+def test_a_log_that_ends_in_the_middle_is_taken_up_where_it_stood(tmp_path: Path) -> None:
+    sent = box_frames(60.0)
+    data = b"".join(one.data for one in sent)
+    stood = []
+    for cut in (len(data) // 2, len(data) // 2 - 7, len(data)):
+        folder = tmp_path / str(cut)
+        folder.mkdir()
+        log = LogWriter(folder / LOG_NAME)
+        log.append(Chunk(FROM_BOX, 1.0, data[:cut]))
+        log.close()
+        follow = rebuild(folder, a_visit(trains={"kind": "dash", "trains_n": 4}, caps={}))
+        stood.append((len(follow.sites[0].trains), follow.pulses_n, follow.connected))
+    assert stood[0] == stood[1] == (2, 100, False)
+    assert stood[2][0] == 4

@@ -1,0 +1,204 @@
+"""The report of a recorded session: what was delivered against the plan, what happened, who was there."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from hbc_host.clinic.visit import Visit, write_visit
+from hbc_host.io.ecg_signal import session_signal
+from hbc_host.parts import note
+from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
+from hbc_host.report.language import NONE
+from hbc_host.report.of_folder import read_folder, report_of_folder
+from hbc_host.report.session_parts import SessionParts, session_parts
+from hbc_host.report.session_words import clock
+from hbc_host.runs import RunInput, session_runs
+from hbc_host.session import META_NAME, load_session
+from hbc_host.session_model import Session
+from hbc_host.trains import PROTOCOLS
+from hbc_wire import messages
+from support import a_meta, box_frames, edge_times_us, stream_of
+from support_report import (
+    Page,
+    analysis_of,
+    four_sites_of_one_person,
+    full_parts,
+    page_of,
+    rendered,
+    site_of,
+    visit_of_p014,
+)
+
+DURATION_S = 75.0
+EDGES_N = len(edge_times_us(DURATION_S))
+SLOW = "heart rate fell from 70 to 51 bpm, limit 14 less: stop stimulating and look at the patient"
+
+
+def record(folder: Path, notes: list[Chunk], *, lost_edges: slice = slice(0)) -> Path:
+    """A recording with notes in the midst of it; some edges never reached the box."""
+    sent = box_frames(DURATION_S)
+    edges = [one for one in sent if one.message is messages.TriggerEdge]
+    gone = {id(one) for one in edges[lost_edges]}
+    data = stream_of([one for one in sent if id(one) not in gone])
+    folder.mkdir(exist_ok=True)
+    (folder / META_NAME).write_text(a_meta().to_json(), "utf-8")
+    writer = LogWriter(folder / LOG_NAME)
+    chunks = [Chunk(FROM_BOX, 100.0 + 0.05 * n, data[at : at + 700]) for n, at in enumerate(range(0, len(data), 700))]
+    for chunk in (*chunks[: len(chunks) // 2], *notes, *chunks[len(chunks) // 2 :]):
+        writer.append(chunk)
+    writer.close()
+    return folder
+
+
+@pytest.fixture
+def notes() -> list[Chunk]:
+    return [
+        note(110.0, "alarm", kind="slow", began=True, met_us=20_100_000, text=SLOW),
+        note(111.0, "acknowledged", alarm="slow-20100000", by="A. Jansen"),
+        note(112.0, "alarm", kind="slow", began=False, met_us=32_100_000, text="over: slow"),
+        note(113.0, "alarm", kind="pause", began=True, met_us=40_100_000, text="no heart beat for 3 s"),
+        note(114.0, "alarm", kind="not visible", began=True, met_us=50_100_000, text="heart not visible"),
+        note(115.0, "adverse_event", what="dizziness", severity="mild", text="in the chair", by="C. Smit",
+             at_us=30_100_000),
+        note(116.0, "rating", site="5cmL", value=3.5),
+        note(117.0, "remark", text="coil moved", by="A. Jansen"),
+        note(118.0, "stopped", by="A. Jansen", why="the patient asked"),
+    ]  # fmt: skip
+
+
+def parts_of(folder: Path, visit: Visit | None = None) -> SessionParts:
+    session = load_session(folder)
+    return session_parts(session, runs_of(session), PROTOCOLS["dash"], signal=session_signal(session), visit=visit)
+
+
+def runs_of(session: Session) -> list[RunInput]:
+    return session_runs(session, PROTOCOLS["dash"])[0]
+
+
+def test_pulses_are_counted_from_the_triggers(tmp_path: Path) -> None:
+    (found,) = parts_of(record(tmp_path / "s", [])).deliveries
+    # The recording ends within the fifth train.
+    assert (found.site, found.trains_n, found.pulses_n, found.odd_trains_n) == ("5cmL", 5, EDGES_N, 1)
+    assert found.planned_pulses_n is None
+
+
+def test_a_train_with_missing_pulses_is_counted_as_odd(tmp_path: Path) -> None:
+    (found,) = parts_of(record(tmp_path / "s", [], lost_edges=slice(60, 63))).deliveries
+    assert (found.pulses_n, found.odd_trains_n) == (EDGES_N - 3, 2)
+
+
+def test_delivered_stands_beside_planned_and_a_site_left_out_has_zero(tmp_path: Path) -> None:
+    session = load_session(record(tmp_path / "s", []))
+    (run,) = runs_of(session)
+    at_bf3 = [RunInput("BF3-L", run.beats_s, run.onsets_s, run.train_s, run.start_s, run.end_s)]
+    found = session_parts(session, at_bf3, PROTOCOLS["dash"], signal=None, visit=visit_of_p014()).deliveries
+    counts = {one.site: (one.trains_n, one.planned_trains_n, one.pulses_n, one.planned_pulses_n) for one in found}
+    assert counts["BF3-L"] == (5, 15, EDGES_N, 750)
+    assert counts["5CM-L"] == counts["5CM-R"] == counts["BF3-R"] == (0, 15, 0, 750)
+
+
+def test_alarms_have_an_end_and_who_acknowledged_them(tmp_path: Path, notes: list[Chunk]) -> None:
+    found = parts_of(record(tmp_path / "s", notes))
+    slow, pause = found.alarms
+    assert (slow.name, slow.acknowledged_by) == ("slow", "A. Jansen")
+    assert slow.at_s == pytest.approx(20.0, abs=0.1)
+    assert slow.lasted_s == pytest.approx(12.0)
+    assert (pause.name, pause.acknowledged_by, pause.lasted_s) == ("pause", "", None)
+    assert [one.name for one in found.problems] == ["heart_not_visible"]
+    assert found.watched
+
+
+def test_what_people_said_is_kept_with_who_and_when(tmp_path: Path, notes: list[Chunk]) -> None:
+    found = parts_of(record(tmp_path / "s", notes))
+    (event,) = found.events
+    assert (event.what, event.about, event.text, event.by) == ("dizziness", "mild", "in the chair", "C. Smit")
+    assert event.at_s == pytest.approx(30.0, abs=0.1)
+    assert [(one.about, one.what) for one in found.ratings] == [("5cmL", "3.5")]
+    assert [one.what for one in found.remarks] == ["coil moved", "the patient asked"]
+
+
+def test_notes_that_say_nonsense_break_nothing(tmp_path: Path) -> None:
+    wild = [
+        note(110.0, "alarm", kind=["a"], began="yes"),
+        note(110.0, "alarm", kind="slow", began=True, met_us="soon", text=7),
+        note(110.0, "rating", site=None, value={"a": 1}),
+        note(110.0, "adverse_event", what="x" * 3000, severity=None),
+        note(110.0, "problem"),
+    ]
+    found = parts_of(record(tmp_path / "s", wild))
+    assert [one.name for one in found.alarms] == ["slow"]
+    assert found.ratings == ()
+    assert len(found.events[0].what) == 500
+    Page(rendered(analysis_of(site_of("5cmL", 1.0, 1.0, 0.2, 0.2)), parts=found))
+
+
+def test_signal_quality_says_leads_and_blanking_even_when_nothing_was_wrong(tmp_path: Path) -> None:
+    found = parts_of(record(tmp_path / "s", []))
+    assert found.signal["lead_off_s"] == 0.0
+    assert isinstance(found.signal["blanked_share"], float)
+    assert 0.0 <= found.signal["blanked_share"] < 0.1
+
+
+def test_the_heart_rate_of_a_run_is_measured_from_its_beats(tmp_path: Path) -> None:
+    (rhythm,) = parts_of(record(tmp_path / "s", [])).rhythms
+    assert rhythm.rate_bpm[rhythm.used] == pytest.approx(75.0)
+    assert len(rhythm.trains_s) == 5
+    assert rhythm.trains_s[0][0] == pytest.approx(7.0, abs=0.01)
+
+
+def test_a_folder_alone_gives_the_whole_report(
+    tmp_path: Path, notes: list[Chunk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HBC_STORE", str(tmp_path / "none.sqlite"))
+    folder = record(tmp_path / "s", notes)
+    write_visit(folder, visit_of_p014())
+    found = read_folder(folder)
+    assert found.language == "nl"
+    assert found.parts.course is None
+    assert not (tmp_path / "none.sqlite").exists()
+    text = Page(report_of_folder(folder, command="hbc report s").read_text("utf-8")).words()
+    for words in ("A. Jansen", "C. Smit", "Dr. B. de Vries, 2026-04-01", "52 %MSO (visible twitch", "duizeligheid"):
+        assert words in text
+    assert (folder / "report.html").stat().st_mode & 0o777 == 0o600
+
+
+def test_page_one_names_people_motor_threshold_and_who_signed() -> None:
+    text = page_of(four_sites_of_one_person(), parts=full_parts()).words()
+    first = text[: text.index("Evidence")]
+    for words in ("Operator A. Jansen", "Supervisor Dr. B. de Vries", "Second person C. Smit", "Visit 1, treatment 3"):
+        assert words in first
+    assert "Motor threshold 52 %MSO (visible twitch, 2026-05-01, A. Jansen)" in first
+    assert "Protocol signed by Dr. B. de Vries, 2026-04-01" in first
+    assert "Practice" not in first
+
+
+def test_everything_that_happened_is_on_the_page() -> None:
+    text = page_of(four_sites_of_one_person(), parts=full_parts()).words()
+    for words in (
+        "≠ 690",
+        "Edges outside of every run: 3.",
+        "slow heart 1:05 0:12 heart rate fell from 70 to 51 bpm",
+        "to the end",
+        "nobody",
+        "dizziness 1:40 mild",
+        "Discomfort, 0 to 10: A 3.5.",
+        "electrode off: times: 1, in all 0:02 min:s",
+        "0:20: koffie (C. Smit)",
+        "to know: fainted before and beta-blocker",
+        "ECG blanked around pulses 2.6 %",
+        "down: electrodes may be swapped",
+    ):
+        assert words in text, words
+
+
+def test_a_recording_without_a_visit_has_the_report_it_always_had() -> None:
+    text = page_of(four_sites_of_one_person()).words()
+    for words in ("Operator", "Safety and events", "Preparation", "Stimulation delivered", "Outcome scores"):
+        assert words not in text
+
+
+def test_times_are_minutes_and_seconds() -> None:
+    assert [clock(seconds) for seconds in (0.0, 65.9, 3600.0)] == ["0:00", "1:05", "60:00"]
+    assert clock(None) == clock(math.nan) == NONE
