@@ -13,7 +13,7 @@ from types import TracebackType
 
 from hbc_wire import messages
 
-from hbc_host.alarms import NOT_VISIBLE, Alarm, AlarmCriteria, AlarmMonitor
+from hbc_host.alarms import Alarm, AlarmCriteria, AlarmMonitor
 from hbc_host.parts import note
 from hbc_host.protocol import StreamDecoder, is_a
 from hbc_host.recorder import Chunk
@@ -89,9 +89,7 @@ class AlarmWatch:
             except Exception as error:  # another wire version, or a bug: neither may be silent, nobody would watch
                 decoder = StreamDecoder()
                 log.exception("alarm watch failed")
-                self._tell(
-                    [Alarm(NOT_VISIBLE, True, 0, f"the alarm watch failed ({error!r}): nobody watches the beats")]
-                )
+                self._tell(self.monitor.failed(repr(error)))
 
     def _take(self, decoder: StreamDecoder, data: bytes) -> bool:
         """Judge what came; True when there was ECG in it."""

@@ -12,7 +12,7 @@ minute before those, and stands still while the heart is slow.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Any
 
@@ -22,6 +22,7 @@ from hbc_host.alarm_criteria import AlarmCriteria, parse_criteria
 from hbc_host.protocol import is_a
 
 SLOW, FAST, PAUSE, NOT_VISIBLE = "slow", "fast", "pause", "not visible"
+_BELOW = "below the limit"  # within "slow": it says so again when a heart that fell passes the absolute limit, too
 __all__ = ["FAST", "NOT_VISIBLE", "PAUSE", "SLOW", "Alarm", "AlarmCriteria", "AlarmMonitor", "parse_criteria"]
 
 ACT = ": stop stimulating and look at the patient"
@@ -101,7 +102,9 @@ class AlarmMonitor:
             return self._visibility(message.health_us)
         if is_a(message, messages.Hello) and message.boot_n != self._boot_n:
             self._boot_n = message.boot_n
-            over = [Alarm(kind, False, 0, f"over: {kind}, the box began anew") for kind in self.states]
+            over = [
+                Alarm(kind, False, 0, f"over: {kind}, the box began anew") for kind in self.states if kind != _BELOW
+            ]
             self._begin_anew(message)
             return over
         return []
@@ -109,6 +112,11 @@ class AlarmMonitor:
     def no_data(self, silent_s: float) -> list[Alarm]:
         """Nothing came from the box for so long, host seconds."""
         self._blind["data"] = f"no data from the box for {silent_s:.0f} s"
+        return self._visibility(self._seen_us)
+
+    def failed(self, why: str) -> list[Alarm]:
+        """Whoever watches cannot, until ECG is judged again."""
+        self._blind["data"] = f"the alarm watch failed: {why}"
         return self._visibility(self._seen_us)
 
     # -- what the messages mean ------------------------------------------------------------------------------------
@@ -140,7 +148,11 @@ class AlarmMonitor:
             self.baseline_bpm = 60.0 / median(recent[:-NOW_N])
             self._held_since_us = now_us
         limit_bpm, why = self._too_slow(now_bpm)
+        fell = SLOW in self.states
         alarms = self._set(SLOW, bool(why), now_us, why, now_bpm, limit_bpm, "bpm")
+        is_below = self.criteria.below_bpm is not None and now_bpm < self.criteria.below_bpm
+        below = self._set(_BELOW, is_below, now_us, why, now_bpm, limit_bpm, "bpm")
+        alarms += [replace(one, kind=SLOW) for one in below if fell]
         above_bpm = self.criteria.above_bpm
         if above_bpm is not None:
             least_bpm = 60.0 / max(median(recent[-NOW_N:]), fmean(recent[-NOW_N:]))
@@ -217,4 +229,4 @@ class AlarmMonitor:
         over = [kind for kind, since_us in self.states.items() if since_us and now_us - since_us >= CLEAR_S * 1e6]
         for kind in over:
             del self.states[kind]
-        return [Alarm(kind, False, now_us, f"over: {kind}") for kind in over]
+        return [Alarm(kind, False, now_us, f"over: {kind}") for kind in over if kind != _BELOW]

@@ -127,10 +127,14 @@ def report(
     if out_path is not None and len(sources) > 1 and not out_path.is_dir():
         raise InputError(f"{len(sources)} reports cannot share the file {out_path}; give an existing folder as --out")
     out = Output(None)
+    from hbc_host.cli_store import ask_key_if_needed
+    from hbc_host.clinic.visit import VISIT_NAME
     from hbc_host.report.results_json import read_command, read_document
 
     targets = [_target(source, out_path, pdf=pdf) for source in sources]
     refuse_shared(sources, targets)
+    if any((source / VISIT_NAME).exists() for source in sources):  # its report shows the course, from the store
+        ask_key_if_needed(store)
     for source, target in zip(sources, targets, strict=True):
         with progress(f"analysing {source.name}"):
             if source.is_dir():

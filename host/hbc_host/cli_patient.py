@@ -186,7 +186,7 @@ def visit(
 def event(
     patient: PatientArgument,
     kind: Annotated[str, typer.Argument(metavar="KIND", help="syncope, seizure, headache, dizziness, ...; or other.")],
-    severity: Annotated[str, typer.Option(help="mild, moderate or serious.")],
+    severity: Annotated[str, typer.Option(help="mild, moderate or severe.")],
     text: Annotated[str, typer.Option(help="What happened, in words.")] = "",
     visit_n: Annotated[
         int | None, typer.Option("--visit", metavar="N", help="Number of its visit.", show_default=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hbc_host.cli_store import counted
@@ -63,9 +64,19 @@ def visit_line(visit: Visit) -> str:
     threshold = "" if visit.mt_mso_pct is None else f", motor threshold {visit.mt_mso_pct:g} %MSO"
     pulses = "" if visit.pulses_delivered_n is None else f", {counted(visit.pulses_delivered_n, 'pulse')}"
     ended = visit.status == "finished"
-    what = sites_line(visit.result) if ended else visit.status
+    what = sites_line(visit.result) if ended else status_words(visit)
     practice = " (practice)" if visit.practice else ""
     return f"visit {visit.visit_n} on {visit.at.astimezone():%Y-%m-%d}{practice}{treatment}{threshold}{pulses}: {what}"
+
+
+def status_words(visit: Visit) -> str:
+    """Status of a visit; one that was running and has no program any more was cut off."""
+    from hbc_host.lock import writer_of
+    from hbc_host.store.session_models import RUNNING
+
+    if visit.status == RUNNING and visit.folder and not writer_of(Path(visit.folder)):
+        return "cut off; take it up again: hbc session resume"
+    return visit.status
 
 
 def sites_line(result: dict[str, Any]) -> str:

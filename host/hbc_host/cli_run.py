@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from hbc_host.record import RecordSummary
 
 VisitArgument = Annotated[
-    str, typer.Argument(metavar="VISIT", help="Folder that hbc session new made, or the visit's id in the store.")
+    str,
+    typer.Argument(
+        metavar="VISIT", help="Patient and visit, such as P-014/1, or the folder that hbc session new made."
+    ),
 ]
 PortOption = Annotated[
     str, typer.Option("--port", metavar="PORT", help="Serial port of the box, such as /dev/ttyUSB0 or COM3.")
@@ -61,7 +65,7 @@ def run_session(
 ) -> None:
     """Run the session of a visit: rest, sites, steps, alarms, result, report. You start and stop the stimulator.
 
-    Example: hbc session run P-014-1 --port /dev/ttyUSB0
+    Example: hbc session run P-014/1 --port /dev/ttyUSB0
     """
     _conduct(
         visit, port, no_page, tui, http_port, no_browser, lang, unsigned, give_up_s, store, json_target, resume=False
@@ -83,7 +87,7 @@ def resume_session(
 ) -> None:
     """Take up a session whose program or computer failed: the trains already given are read back from its recording.
 
-    Example: hbc session resume P-014-1 --port /dev/ttyUSB0
+    Example: hbc session resume P-014/1 --port /dev/ttyUSB0
     """
     _conduct(
         visit, port, no_page, tui, http_port, no_browser, lang, unsigned, give_up_s, store, json_target, resume=True
@@ -160,8 +164,11 @@ def _followers(
     from hbc_host.app.process import start_page
 
     if page:
-        start_page(folder, language=language, http_port=http_port, open_browser=open_browser)
+        started = start_page(folder, language=language, http_port=http_port, open_browser=open_browser)
+        tell(f"live page: {started.address}")
     words = [sys.executable, "-m", "hbc_host.app.tui", "--live", str(folder), "--lang", language]
+    if not page and not tui:
+        tell(f"recording to {folder}; Ctrl-C ends it. Follow and operate it from another terminal: {shlex.join(words)}")
     terminal = subprocess.Popen(words) if tui else None
     try:
         yield

@@ -78,9 +78,9 @@ def _state_words(visit: Visit) -> list[str]:
 
 def row_words(row: VisitRow) -> list[str]:
     """How it went, as the store has it."""
-    from hbc_host.cli_patient_words import sites_line
+    from hbc_host.cli_patient_words import sites_line, status_words
 
-    lines = [row.status if row.ended_at is None else f"{row.status}, {row.ended_at.astimezone():%Y-%m-%d %H:%M}"]
+    lines = [status_words(row) if row.ended_at is None else f"{row.status}, {row.ended_at.astimezone():%Y-%m-%d %H:%M}"]
     if row.box is not None:
         lines.append(f"box {row.box.unique_id}, {row.box.board}, firmware {row.box.firmware}")
     if row.pulses_delivered_n is not None:

@@ -116,6 +116,8 @@ class Recording:
             self.link.__exit__(None, None, None)
             if self.tap is not None:
                 self.tap(Chunk(FROM_BOX, self.clock(), b""))
+            with contextlib.suppress(SessionError):  # who makes notes has learnt by this chunk that these are the last
+                self._keep_notes()
 
     def _until_stop(self) -> None:
         last_read_n: int | None = None
@@ -153,6 +155,12 @@ class Recording:
         if self.fetch and (request := self.tally.missed.request(self.clock())) is not None:
             self.link.send(messages.FetchEvents, *request)
 
+    def _waits(self) -> bool:
+        """Asked while the box is looked for: what people note meanwhile must not wait for it."""
+        self._keep_notes()
+        self.writer.log.sync_if_due()
+        return not self.stop()
+
     def _came_back(self, error: TransportError) -> bool:
         """Note the loss, and wait for the box; False when it does not come."""
         self.writer.log.append(note(self.clock(), LOST, reason=str(error)))
@@ -161,7 +169,7 @@ class Recording:
         if self.reconnect is None:
             return False
         self.tell(f"{error}; the recording waits for the box to come back")
-        found = self.reconnect(self.open_link, self.link.hello, lambda: not self.stop(), self.tell)
+        found = self.reconnect(self.open_link, self.link.hello, self._waits, self.tell)
         if found is None:
             return False
         self.link = found.link

@@ -95,7 +95,7 @@ def test_a_session_is_conducted_by_keyboard_alone(shared, visit, language, conne
         wait_for(lambda: any(do == "end" for do, _ in scene.done))
     assert scene.done == [
         ("ready", {}),
-        ("rating", {"site": SITES[0], "value": 4}),
+        ("rating", {"site": "", "value": 4}),
         ("skip_site", {}),
         ("remark", {"text": "coil moved"}),
         ("intensity", {"mso_pct": 33.0, "by": "AB"}),
@@ -103,6 +103,25 @@ def test_a_session_is_conducted_by_keyboard_alone(shared, visit, language, conne
         ("adverse_event", {"what": "headache", "severity": "moderate", "text": "pale", "by": "AB"}),
         ("end", {"why": "all done", "by": "AB"}),
     ]
+
+
+def test_enter_on_a_list_asks_for_what_is_missing_and_chooses_in_one_that_is_unfolded(shared, visit):
+    folder, server = shared("en")
+    with Scene(folder, "en") as scene:
+        page = follow(visit, server, scene)
+        page.keyboard.press("v")
+        page.locator("#event").wait_for(state="visible", timeout=WAIT_MS)
+        for key in ("ArrowDown", "Tab", "Alt+ArrowDown", "ArrowDown", "Enter"):
+            page.keyboard.press(key)
+        assert page.evaluate("document.activeElement.value") == "moderate", "Enter chose"
+        page.keyboard.press("Enter")
+        page.locator("#event-by:focus").wait_for(timeout=WAIT_MS)
+        page.keyboard.type("AB")
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Enter")
+        wait_for(lambda: scene.done)
+    assert scene.done == [("adverse_event", {"what": "dizziness", "severity": "moderate", "text": "", "by": "AB"})]
 
 
 def test_a_page_that_is_closed_reloaded_or_frozen_changes_nothing_and_two_pages_show_the_same(shared, visit):

@@ -214,7 +214,7 @@ WORLDS: dict[str, dict[str, Any]] = {
 }
 
 
-def cohort_table(cohorts_n: int, seed: int, library: dict[float, Known]) -> bool:
+def cohort_table(cohorts_n: int, seed: int, library: dict[float, Known], ratios: list[float]) -> bool:
     """Print one row per world and odds ratio; False when the first world breaks a limit."""
     print(f"\ncohorts {cohorts_n} per row, seed {seed}\n")
     print(
@@ -223,7 +223,7 @@ def cohort_table(cohorts_n: int, seed: int, library: dict[float, Known]) -> bool
     )
     good = True
     for number, (name, changes) in enumerate(WORLDS.items()):
-        for ratio in (2.2, 1.0):
+        for ratio in ratios:
             plan = CohortPlan(**(changes | {"odds_ratio": ratio}))
             # The first world carries the claim; the others show where it frays.
             count = cohorts_n if number == 0 else max(cohorts_n // 5, 1)
@@ -284,6 +284,7 @@ def main() -> int:
     parser.add_argument("--errors", action="store_true", help="print the table of errors")
     parser.add_argument("--runs", type=int, default=600, help="runs per row of the table of errors")
     parser.add_argument("--cohorts", type=int, default=0, help="simulated cohorts per row")
+    parser.add_argument("--ratios", type=float, nargs="+", default=[2.2, 1.0], help="true odds ratios, 1 for none")
     parser.add_argument("--chain", type=int, default=0, help="whole cohorts, with and without a relation")
     parser.add_argument("--seed", type=int, default=8)
     args = parser.parse_args()
@@ -295,7 +296,7 @@ def main() -> int:
         if args.cohorts:
             mean_bpm, sd_bpm, _ = population(CohortPlan())
             print(f"\npatients' mean fall: {mean_bpm:.2f} bpm, standard deviation {sd_bpm:.2f} bpm")
-            good = cohort_table(args.cohorts, args.seed, library)
+            good = cohort_table(args.cohorts, args.seed, library, args.ratios)
     if args.chain:
         chain_table(args.chain, args.seed)
     return 0 if good else 1

@@ -222,3 +222,32 @@ def test_a_voice_that_fails_does_not_end_the_watch() -> None:
         notes = watch.notes()
     assert spoken_n >= 2
     assert len(notes) >= 2
+
+
+def test_a_heart_that_fell_and_then_passes_the_absolute_limit_raises_again() -> None:
+    """The fall may be acknowledged by then; the limit is another reason to stop."""
+    beats = steady(80, 0.5, 60.0)
+    beats += steady(60, beats[-1] + 1.0, 80.0)
+    beats += steady(38, beats[-1] + 60 / 38, 110.0)
+    beats += steady(80, beats[-1] + 0.75, 140.0)
+    alarms = play(AlarmMonitor(AlarmCriteria(below_bpm=40.0)), beats, 140.0)
+    assert kinds(alarms) == [(SLOW, True), (SLOW, True), (SLOW, False)]
+    assert "fell from 80" in alarms[0][1].text
+    assert "limit 40: stop stimulating" in alarms[1][1].text
+    at_once = steady(80, 0.5, 60.0) + steady(30, 62.0, 90.0)
+    found = play(AlarmMonitor(AlarmCriteria(below_bpm=70.0, pause_s=None)), at_once, 90.0)
+    assert kinds(found) == [(SLOW, True)], "both by the same beat are one"
+
+
+def test_a_watch_that_failed_and_watches_again_says_that_too() -> None:
+    monitor = AlarmMonitor(AlarmCriteria())
+    play(monitor, steady(70, 0.5, 20.0), 20.0)
+    [began] = monitor.failed("KeyError()")
+    assert (began.kind, began.began) == (NOT_VISIBLE, True)
+    assert "the alarm watch failed: KeyError()" in began.text
+    assert monitor.failed("KeyError()") == [], "once, not with every block"
+    blocks = [
+        make(messages.EcgBlock, first_idx=k * 25, first_us=k * 50_000, ecg_lsb=(0,) * 25) for k in range(400, 520)
+    ]
+    found = [(0.0, alarm) for block in blocks for alarm in monitor.take(block)]
+    assert (NOT_VISIBLE, False) in kinds(found)

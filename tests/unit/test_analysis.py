@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hbc_host.analysis import Analysis, RunInput, analyze_files, analyze_runs, analyze_session
 from hbc_host.errors import InputError, NoTrainsError, TooFewBeatsError
+from hbc_host.session_model import HostNote
 from hbc_host.trains import PROTOCOLS
 
 DASH = PROTOCOLS["dash"]
@@ -51,6 +52,7 @@ class FakeSession:
     end_s: float = 760.0
     gaps_s: tuple[tuple[float, float], ...] = ()
     notes: tuple[str, ...] = ("one note",)
+    host_notes: tuple[HostNote, ...] = ()
     edges_lost_n: int = 0
     frames_n: int = 9
     frames_lost_n: int = 0

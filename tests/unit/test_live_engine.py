@@ -7,20 +7,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hbc_host.alarms import NOT_VISIBLE, SLOW, Alarm
-from hbc_host.live import disk_now
+from hbc_host.live import disk_now, problems
 from hbc_host.live.disk_now import DiskNow
-from hbc_host.live.engine import Engine
+from hbc_host.live.engine import SILENT_S, Engine
 from hbc_host.live.feed import Feed
 from hbc_host.live.feed_client import FeedClient
 from hbc_host.live.follow import Follow
 from hbc_host.live.rebuild import rebuild
-from hbc_host.parts import note_of
+from hbc_host.parts import note, note_of
 from hbc_host.protocol import frame
 from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
+from hbc_host.recording import Recording
 from hbc_wire import messages
 from support import box_frames, hello_values, values_of
 from support_live import a_visit
@@ -172,3 +174,99 @@ def test_a_log_that_ends_in_the_middle_is_taken_up_where_it_stood(tmp_path: Path
         stood.append((len(follow.sites[0].trains), follow.pulses_n, follow.connected))
     assert stood[0] == stood[1] == (2, 100, False)
     assert stood[2][0] == 4
+
+
+def crashed(folder: Path, *alarms: Alarm) -> Follow:
+    """What is rebuilt after a crash while these alarms stood."""
+    folder.mkdir()
+    log = LogWriter(folder / LOG_NAME)
+    log.append(Chunk(FROM_BOX, 1.0, b"".join(one.data for one in box_frames(5.0))))
+    for alarm in alarms:
+        log.append(note(2.0, "alarm", kind=alarm.kind, began=True, met_us=alarm.met_us, text=alarm.text))
+    log.close()
+    return rebuild(folder, a_visit(trains={"kind": "dash", "trains_n": 4}, caps={}))
+
+
+def test_alarms_that_stood_at_a_crash_do_not_stand_for_ever(tmp_path: Path) -> None:
+    follow = crashed(tmp_path / "s", Alarm(SLOW, True, 3_000_000, "slow"), Alarm(NOT_VISIBLE, True, 4_000_000, "gone"))
+    assert "heart_not_visible" not in follow.problems.standing
+    [alarm] = follow.alarms.fields()
+    assert (alarm["over"], alarm["acknowledged_by"]) == (True, ""), "over, and still to be acknowledged"
+    ends = [fields["kind"] for event, fields in follow.noted if event == "alarm" and not fields["began"]]
+    assert ends == [NOT_VISIBLE, SLOW], "the log says so, too"
+
+
+def test_what_is_said_after_the_recording_closed_is_refused_and_not_lost_unseen(tmp_path: Path) -> None:
+    with running(tmp_path) as session:
+        session.until(lambda state: state["phase"] == "waiting")
+        session.engine.alarm(Alarm(SLOW, True, 12_345_678, "slow"))
+        [alarm] = session.until(lambda state: bool(state["alarms"]))["alarms"]
+        session.engine.closed()
+        session.client.send("adverse_event", what="syncope", severity="severe", text="pale", by="A")
+        told = done_of(session)
+        assert (told["ok"], told["text"]) == (False, "the recording is closed: write it down on paper")
+        session.client.send("acknowledge", alarm=alarm["id"], by="A")
+        assert not done_of(session)["ok"], "the log does not have it"
+        session.until(lambda state: bool(state["alarms"][0]["acknowledged_by"]))
+        assert "adverse_event" not in [one["event"] for one in session.take_notes()]
+
+
+def test_a_recording_that_is_closed_misses_no_box(tmp_path: Path) -> None:
+    with running(tmp_path) as session:
+        session.until(lambda state: state["phase"] == "waiting")
+        session.engine.closed()
+        time.sleep(2 * SILENT_S)
+        assert session.follow.connected
+        assert problems.NO_BOX not in session.follow.problems.standing
+
+
+def done_of(session: Running) -> dict[str, Any]:
+    limit_s = time.monotonic() + WAIT_S
+    while time.monotonic() < limit_s:
+        message = session.client.receive(0.05)
+        if message is not None and message["kind"] == "done":
+            return message
+    raise AssertionError("no answer")
+
+
+def test_each_command_is_answered_and_costs_no_frame_of_the_box_whatever_it_holds(tmp_path: Path) -> None:
+    with running(tmp_path) as session:
+        session.until(lambda state: state["phase"] == "waiting")
+        for fields in ({"value": 10**400, "site": "BF3-L"}, {"value": float("1e308"), "site": "BF3-L"}):
+            session.client.send("rating", **fields)
+            assert not done_of(session)["ok"]
+        session.client.send("remark", text="half \ud83d")
+        assert not done_of(session)["ok"]
+        session.follow.runs = None  # type: ignore[assignment]  # as a bug would leave it
+        decoder = session.engine._decoder
+        session.client.send("ready")
+        assert done_of(session)["text"] == "that failed: write it down on paper"
+        session.follow.runs = session.follow.visit.plan.runs
+        assert session.engine._decoder is decoder
+
+
+def test_a_fault_in_what_the_box_says_keeps_no_alarm_from_the_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(tmp_path) as session:
+        session.until(lambda state: state["phase"] == "waiting")
+
+        def fail(*_: Any) -> None:
+            raise KeyError("a bug")
+
+        monkeypatch.setattr(session.follow, "take", fail)
+        session.engine.alarm(Alarm(SLOW, True, 12_345_678, "slow"))
+        assert session.until(lambda state: bool(state["alarms"]))["alarms"][0]["kind"] == SLOW
+
+
+def test_what_people_say_while_the_box_is_looked_for_is_in_the_log_at_once(tmp_path: Path) -> None:
+    log = LogWriter(tmp_path / LOG_NAME)
+    said = [note(1.0, "remark", text="pale")]
+    nothing: Any = None
+    recording = Recording(
+        nothing, SimpleNamespace(log=log), nothing, lambda: False, time.monotonic, print, False, lambda: said, None,
+        nothing, nothing,
+    )  # type: ignore[arg-type]  # fmt: skip
+    assert recording._waits()
+    assert b"pale" in (tmp_path / LOG_NAME).read_bytes()
+    log.close()

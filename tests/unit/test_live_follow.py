@@ -416,3 +416,24 @@ def test_notes_that_are_no_notes_of_ours_make_no_site() -> None:
     for note in notes:
         hear_note(follow, note.event, note.fields)
     assert follow.sites == {}
+
+
+def test_a_box_that_restarts_does_not_turn_back_the_observation_of_a_patient() -> None:
+    follow, box = begun()
+    assert do(follow, "adverse_event", what="syncope", severity="mild", text="", by="A")
+    box.wait(30.0)
+    box.restart()
+    box.wait(5.0)
+    assert state(follow)["observation"]["elapsed_s"] == pytest.approx(35.0, abs=0.2)
+
+
+def test_a_rating_while_the_coil_is_moved_is_of_the_site_that_is_over() -> None:
+    follow, box = begun()
+    box.wait(REST_S)
+    run_site(box)
+    assert (state(follow)["phase"], state(follow)["site"]) == ("move_coil", "5CM-L")
+    assert do(follow, "rating", site="", value=6)
+    [note] = [fields for event, fields in follow.noted if event == "rating"]
+    assert note["site"] == "BF3-L"
+    fresh = Follow(a_visit())
+    assert take_command(fresh, "rating", {"value": 6}) == (False, "no site has begun")

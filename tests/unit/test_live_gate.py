@@ -5,20 +5,30 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hbc_host import cli_store
+from hbc_host.app import words
 from hbc_host.cli import app
 from hbc_host.clinic.screening import TOPICS
 from hbc_host.clinic.visit import VISIT_NAME, Visit, write_visit
-from hbc_host.errors import InputError, SessionError
+from hbc_host.errors import InputError, SessionError, StoreError
+from hbc_host.live import ending, words_now
+from hbc_host.live.conduct import meta_of
 from hbc_host.live.ending import visit_end
 from hbc_host.live.gate import StoreGate, check_before, find_folder, load_to_run
 from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
+from hbc_host.report.of_folder import course_in_store
+from hbc_host.report.session_words import EVENT_WORD, SEVERITY_WORD
 from hbc_host.session import load_session
+from hbc_host.session_model import HostNote
+from hbc_host.store import records, roles
 from hbc_host.store.database import open_store
 from hbc_host.store.endings import RunDelivered, VisitEnd
 from hbc_host.store.records import PatientFacts, add_patient
+from hbc_host.store.roles import give_role, login
 from hbc_host.store.sessions import find_visit, keep_visit
 from support import box_frames
 from support_live import a_visit
@@ -126,18 +136,21 @@ def test_the_store_learns_what_the_triggers_counted_and_what_people_said(tmp_pat
     assert end.stopped, "one site of two, and a train short"
     assert [(site, value) for site, value, _ in end.ratings] == [("BF3-L", 3.0)]
     [event] = end.events
-    assert (event.kind, event.severity, event.text) == ("other", "serious", "tooth ache: left")
+    assert (event.kind, event.severity, event.text) == ("other", "severe", "tooth ache: left")
     assert gate.finish(visit, end)
     with open_store(store) as kept:
         row = find_visit(kept, visit.uid)
         assert (row.status, row.pulses_delivered_n) == ("stopped", 150)
     with pytest.raises(InputError, match="has ended"):
         gate.begin(visit)
+    more = visit_end(session, visit, None, command="hbc report s", ended="stopped", pulses_n=190)
+    assert gate.finish(visit, more), "40 pulses in trains beyond the plan, or before the box restarted"
+    with open_store(store) as kept:
+        assert find_visit(kept, visit.uid).pulses_delivered_n == 190, "the day's cap counts every pulse"
 
 
 def record_a_site(folder: Path, visit: Visit) -> None:
     """What a session of three trains leaves, without its program: labels, bytes, notes."""
-    from hbc_host.live.conduct import meta_of
     from hbc_host.parts import note
     from hbc_host.session import META_NAME
 
@@ -155,3 +168,51 @@ def record_a_site(folder: Path, visit: Visit) -> None:
     for one in sent[half:]:
         log.append(Chunk(FROM_BOX, one.at_us * 1e-6, one.data))
     log.close()
+
+
+def test_a_login_that_may_not_make_sessions_runs_none_and_one_that_sees_no_patients_gets_no_course(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "s"
+    visit = laid_down(folder)
+    store = in_store(tmp_path, folder, visit)
+    assert course_in_store(visit, store) is not None
+    with open_store(store) as session:
+        give_role(session, login(), "supervisor", by=login())
+        give_role(session, "ann", "analyst", by=login())
+    load_to_run(folder, StoreGate(store))
+    monkeypatch.setattr(roles, "login", lambda: "ann")
+    with pytest.raises(StoreError, match="ann is analyst and may not add to patients and make sessions"):
+        load_to_run(folder, StoreGate(store))
+    with pytest.raises(SessionError, match="ann is analyst and may not see patients"):
+        find_folder(visit.uid, StoreGate(store))
+    with pytest.raises(StoreError, match="may not see patients"):
+        course_in_store(visit, store)
+
+
+def test_the_key_of_the_store_is_asked_for_before_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    laid_down(tmp_path / "s")
+    asked: list[str | None] = []
+
+    def ask(place: str | None) -> None:
+        asked.append(place)
+        raise StoreError("asked")
+
+    monkeypatch.setattr(cli_store, "ask_key_if_needed", ask)
+    for given in (["session", "run", str(tmp_path / "s"), "--port", "/dev/null"], ["report", str(tmp_path / "s")]):
+        with pytest.raises(SystemExit):
+            app([*given, "--store", "x.sqlite"], prog_name="hbc")
+    assert asked == ["x.sqlite", "x.sqlite"]
+
+
+def test_what_pages_call_an_event_and_its_severity_is_what_store_and_report_call_it() -> None:
+    assert tuple(words.SEVERITIES) == words_now.SEVERITIES == records.SEVERITIES == tuple(SEVERITY_WORD)
+    assert tuple(code.replace("_", " ") for code in words.EVENTS) == records.EVENT_KINDS == tuple(EVENT_WORD)
+    said = HostNote("adverse_event", 1.0, 1.0, {"what": "hearing_change", "severity": "severe", "text": "tinnitus"})
+    session: Any = SimpleNamespace(meta=SimpleNamespace(created=datetime.now(UTC)), start_s=0.0)
+    event = ending._event(session, said)
+    assert (event.kind, event.severity, event.text) == ("hearing change", "severe", "tinnitus")
+
+
+def test_a_recording_begins_when_it_does_and_not_when_its_visit_was_laid_down() -> None:
+    assert (datetime.now(UTC) - meta_of(a_visit(), "test").created).total_seconds() < 60.0

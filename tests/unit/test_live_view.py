@@ -9,11 +9,16 @@ import pytest
 from babel.messages.extract import extract_from_file
 from hbc_host.app import results, view, words
 from hbc_host.app.commands import parse_request
+from hbc_host.app.desk import Desk
 from hbc_host.app.details import TEMPLATES, VALUE, said
+from hbc_host.app.hub import Browser, Hub
 from hbc_host.app.state import LiveState
 from hbc_host.app.words import Words
 from hbc_host.i18n import LOCALE
 from hbc_host.live import problems
+from hbc_host.live.coupling_worker import result_message
+from hbc_host.live.engine import CLOSED, FAILED
+from support_report import compared, site_of
 
 APP = Path(words.__file__).parent
 EN, NL = Words("en"), Words("nl")
@@ -177,3 +182,51 @@ def test_a_request_that_is_none_of_ours_is_none(line):
 
 def test_a_request_is_handed_on_with_its_fields_only():
     assert parse_request('{"do":"rating","value":4}') == ("rating", {"site": "", "value": 4})
+
+
+def test_what_a_session_answers_is_said_in_dutch():
+    for text in (
+        "trigger edges did not arrive; the box is asked for them", "the box is not heard: check cable and power",
+        "no site has begun", CLOSED, FAILED,
+    ):  # fmt: skip
+        assert said(text, NL) != text
+    assert said("noted: hearing_change; the observation timer runs", NL).startswith("genoteerd: verandering")
+
+
+def test_first_letters_that_two_events_share_choose_neither():
+    desk, live = Desk(EN), LiveState()
+    for typed, field in (("s", None), ("se", "seizure"), ("sy", "syncope")):
+        assert desk._value("what", typed) == field
+    assert desk.key("\N{SUPERSCRIPT TWO}", live) is None, "no digit of ours, and no end of the view"
+    assert desk.key("2", live) == ("rating", {"site": "", "value": 2})
+
+
+def test_the_page_names_a_best_site_only_where_the_report_does() -> None:
+    clear = compared(site_of("A", 4.0, 0.5, 0.001, 0.002), site_of("B", 0.0, 0.5, 0.5, 0.5))
+    assert result_message(clear)["best_site"] == "A"
+    equal = compared(site_of("A", 2.0, 0.5, 0.001, 0.002), site_of("B", 1.9, 0.5, 0.001, 0.002))
+    assert result_message(equal)["best_site"] is None, "the sites do not differ"
+    alone = compared(site_of("A", 0.3, 0.7, 0.177, 0.177))
+    assert result_message(alone)["best_site"] is None, "one site, and not shown to couple"
+
+
+def test_a_session_that_is_over_shows_no_heart_of_now_and_no_fault_of_the_box() -> None:
+    over = followed(state(phase="finished"), beat(99.5))
+    assert view.cells(over, EN, "live")["rate"].text == "67"
+    found = view.cells(over, EN, "over")
+    assert [found[name] for name in ("rate", "rr", "box")] == [view.Cell(words.DASH)] * 3
+    assert found["rate_note"] == view.Cell("")
+
+
+def test_what_a_session_that_is_gone_did_not_answer_is_said_to_be_unanswered(tmp_path):
+    class Client:
+        def send(self, do, **fields):
+            """Taken by the socket, and by nobody behind it."""
+
+    hub = Hub(tmp_path, "en")
+    hub._client = Client()
+    browser = Browser()
+    hub.ask(browser, "adverse_event", {"what": "syncope"})
+    assert browser.queue.empty()
+    hub._lost()
+    assert browser.queue.get_nowait() == {"kind": "done", "do": "", "ok": False, "text": ""}

@@ -74,7 +74,7 @@ def test_what_was_put_in_comes_out(place: Path) -> None:
     with open_store() as session:
         patient = records.find_patient(session, "P-1")
         records.add_score(session, patient, "phq9", date(2026, 3, 1), 20, 0, who="me")
-        records.add_event(session, patient, "syncope", "serious", "fainted, feet up", at, who="me")
+        records.add_event(session, patient, "syncope", "severe", "fainted, feet up", at, who="me")
         sessions.add_visit(
             session, patient, VisitFacts(at, "/r/1", 3, "AJ", mt_mso_pct=52.0, state={"sleep_h": "6"}), who="me"
         )

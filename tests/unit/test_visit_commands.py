@@ -20,6 +20,7 @@ from hbc_host.clinic.answers import PEOPLE as PEOPLE_QUESTIONS
 from hbc_host.clinic.screening import STATE_QUESTIONS, TOPICS
 from hbc_host.clinic.visit import load_visit
 from hbc_host.i18n import translator
+from hbc_host.lock import FolderLock
 from hbc_host.store import records, roles
 from hbc_host.store.database import open_store
 from hbc_host.store.endings import RunDelivered, VisitEnd, finish_visit
@@ -179,6 +180,18 @@ def test_pulses_of_earlier_today_are_under_the_caps_of_the_day(clinic: Path) -> 
     assert "pulses today: 4550 planned" in over.stderr
     assert new(clinic, *ALL, "--pulses-elsewhere", 1400).exit_code == 0
     assert "50 of 3000 planned pulses delivered" in run("show", "P-1/1").stdout
+
+
+def test_a_session_whose_program_was_killed_is_told_from_one_that_runs(clinic: Path) -> None:
+    assert new(clinic, *ALL).exit_code == 0
+    with open_store() as session:
+        folder = Path(find_visit(session, "P-1").folder)
+        begin_visit(session, find_visit(session, "P-1").uid, who="AJ")
+    lock = FolderLock(folder)
+    assert ": running" in run("list").stdout
+    lock.release()
+    assert "cut off; take it up again: hbc session resume" in run("list").stdout
+    assert "cut off; take it up again: hbc session resume" in run("show", "P-1").stdout
 
 
 def test_an_unsigned_protocol_is_for_practice_only(clinic: Path) -> None:

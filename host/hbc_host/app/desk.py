@@ -99,8 +99,8 @@ class Desk:
         self._alarm = newest
 
     def _press(self, key: str, live: LiveState) -> Request | None:
-        if key.isdigit():
-            return "rating", {"site": str(live.state.get("site") or ""), "value": int(key)}
+        if key in "0123456789":  # of the site under way or just over, which the session knows; shown may be the next
+            return "rating", {"site": "", "value": int(key)}
         forms: dict[str, Callable[[], Form]] = {
             "v": lambda: Form(
                 "adverse_event", [("what", ASK_WHAT), ("severity", ASK_SEVERITY), ("text", ASK_TEXT), ("by", ASK_BY)]
@@ -169,7 +169,7 @@ class Desk:
             return typed if len(typed) >= INITIALS_MIN_N and typed[0].isalpha() else None
         if name == "what":
             starts = [code for code, what in words.EVENTS.items() if self._say.say(what).startswith(typed.lower())]
-            return starts[0] if typed and starts else None
+            return starts[0] if typed and len(starts) == 1 else None  # "s" may be a seizure or a syncope
         if name == "severity":
             return dict(zip("123", words.SEVERITIES, strict=True)).get(typed)
         if name == "mso_pct":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 
+from hbc_host.app import words
 from hbc_host.app.words import Words, mark
 
 VALUE = re.compile(r"\{(\w+)\}")
@@ -26,7 +27,7 @@ TEMPLATES = (
     mark("a train longer than {n} s, which the clinic allows"),
     mark("stimulator above {n} %MSO, which the clinic allows"),
     mark("electrode off: {electrode}"),
-    mark("{n} trigger edges did not arrive; the box is asked for them"),
+    mark("trigger edges did not arrive; the box is asked for them"),
     mark("{site} begins, planned next is {planned}"),
     mark("no pulses {n} s after a train was due: stimulator, cable"),
     mark("train {k} stands at {n} %MSO, planned {planned}"),
@@ -44,7 +45,10 @@ TEMPLATES = (
     mark("{site} was begun already"),
     mark("{site} is not over; skip_site leaves it"),
     mark("no site is left"),
-    mark("the box has not spoken yet"),
+    mark("the box is not heard: check cable and power"),
+    mark("no site has begun"),
+    mark("the recording is closed: write it down on paper"),
+    mark("that failed: write it down on paper"),
     mark("no site is under way"),
     mark("all trains of this site were given"),
     mark("nobody is under observation"),
@@ -73,6 +77,8 @@ def said(text: str, say: Words) -> str:
         match = pattern.fullmatch(text)
         if match is not None:
             values = {name: _value(value) for name, value in match.groupdict().items()}
+            if values.get("what") in words.EVENTS:
+                values["what"] = say.of(words.EVENTS, values["what"])
             return say.say(template, **values)
     return text
 

@@ -92,14 +92,24 @@ class Hub:
             except RuntimeError:  # the loop is closed: the page is over
                 return
             self._client = None
+            try:
+                loop.call_soon_threadsafe(self._lost)
+            except RuntimeError:
+                return
             self._stop.wait(RETRY_S)
 
     # -- the event loop --------------------------------------------------------------------------------------------
 
     def _connected(self) -> None:
         """A feed begins, or begins again: what was asked of the one before is not answered any more."""
-        self._asked.clear()
+        self._lost()
         self.live.seen_here.clear()
+
+    def _lost(self) -> None:
+        """What was asked and not answered may not have been written down: say so."""
+        asked, self._asked = self._asked, []
+        for browser in asked:
+            browser.put({"kind": "done", "do": "", "ok": False, "text": ""})
 
     def take(self, message: dict[str, Any]) -> None:
         """A message of the feed: remember it and hand it on."""

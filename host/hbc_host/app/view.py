@@ -44,7 +44,8 @@ def cells(live: LiveState, say: Words, feed: str) -> dict[str, Cell]:
     text, level = FEEDS[feed]
     found = {"feed": Cell(say.say(text), level), **strip(live, say), **heart(live, say), **now(live, say)}
     if feed == "over":  # nobody looks at the box any more: that it is gone is no fault
-        found |= {name: Cell(words.DASH) for name in STRIP}
+        found |= {name: Cell(words.DASH) for name in (*STRIP, "rate", "rr")}
+        found["rate_note"] = Cell("")
     return found
 
 

@@ -92,7 +92,9 @@ class Intensity(Table):
     @model_validator(mode="after")
     def _within_unit(self) -> Self:
         if not self.steps:
-            raise ValueError("no intensity in steps yet; give one for all trains, or one for each")
+            raise ValueError(
+                "no intensity in steps yet; give one for all trains, or one for each: then the rest is checked"
+            )
         if self.unit == "%MSO" and max(self.steps) > 100.0:
             raise ValueError(f"{max(self.steps):g} %MSO is more than the stimulator has (100)")
         return self

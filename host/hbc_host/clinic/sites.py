@@ -2,7 +2,7 @@
 
 Beam F3 (Beam 2009, doi 10.1016/j.brs.2008.09.006) places the 10-20 position F3 from three measures of the head. The
 equations printed there do not give what the authors' own calculator gives. Clinics and studies use the calculator, and
-so does this module: docs/decisions/0040-beam-f3-as-the-calculator.md.
+so does this module: docs/decisions/0016-beam-f3-as-the-calculator.md.
 """
 
 from __future__ import annotations

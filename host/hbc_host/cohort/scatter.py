@@ -2,7 +2,7 @@
 
 A task is one recording. A few tasks per worker wait at a time and rows are written as they come, so memory does not
 grow with the cohort. The order in which tasks end changes nothing: the table is sorted, and each task runs with one
-thread (docs/decisions/0026-one-thread-per-estimate.md).
+thread (docs/decisions/0014-one-thread-per-estimate.md).
 """
 
 from __future__ import annotations

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hbc_host import __version__
 from hbc_host.alarm_criteria import criteria_of
 from hbc_host.alarm_watch import AlarmWatch
-from hbc_host.alarms import Alarm
+from hbc_host.alarms import NOT_VISIBLE, Alarm
 from hbc_host.clinic.visit import Visit
 from hbc_host.link import HELLO_TIMEOUT_S
 from hbc_host.live.engine import Engine, greet
@@ -53,9 +54,9 @@ class Overheard:
 
 
 def meta_of(visit: Visit, port: str) -> SessionMeta:
-    """The labels of a visit's recording."""
+    """The labels of a visit's recording, which begins now: it may have been laid down days ago."""
     return SessionMeta(
-        created=visit.created,
+        created=datetime.now(UTC),
         title=visit.pseudonym,
         protocol=visit.protocol.trains.timing.name,
         sites=tuple(run.site for run in visit.plan.runs),
@@ -128,6 +129,8 @@ def conduct(
         engine = stack.enter_context(Engine(follow, folder, feed, clock=clock, stop=stop))
 
         def heard(alarm: Alarm) -> None:
+            if alarm.kind == NOT_VISIBLE and engine.should_stop():  # nobody looks: the recording is being closed
+                return
             engine.alarm(alarm)
             if on_alarm is not None:
                 on_alarm(alarm)
@@ -137,8 +140,8 @@ def conduct(
         def tap(chunk: Chunk) -> None:
             if watch is not None:
                 watch.tap(chunk)
-            if chunk.data and chunk.kind == FROM_BOX:
-                engine.tap(chunk)
+            if chunk.kind == FROM_BOX:
+                engine.tap(chunk) if chunk.data else engine.closed()
 
         def notes() -> list[Chunk]:
             return engine.notes() + (watch.notes() if watch is not None else [])

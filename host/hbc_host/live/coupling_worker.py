@@ -137,6 +137,8 @@ def result_message(analysis: Analysis) -> dict[str, Any]:
     comparison = analysis.comparison
     best = None if comparison is None or comparison.best_idx is None else comparison.sites[comparison.best_idx]
     site = next((site for site in analysis.sites if best is not None and site.site == best.name), None)
+    if best is not None and not (comparison is not None and comparison.difference_shown and best.is_coupled):
+        best = None  # as in the report: the largest of numbers that do not differ, or of one, is not the best
     message: dict[str, Any] = plain(
         {
             "kind": "result",

@@ -15,11 +15,10 @@ from hbc_host.session_model import HostNote, Session
 from hbc_host.store.endings import BoxFacts, EventFacts, RunDelivered, VisitEnd
 from hbc_host.store.records import EVENT_KINDS, SEVERITIES
 
-#: The words of the page for what the store calls otherwise.
-SEVERITY_IN_STORE = {"severe": "serious"}
 
-
-def visit_end(session: Session, visit: Visit, analysis: Analysis | None, *, command: str, ended: str) -> VisitEnd:
+def visit_end(
+    session: Session, visit: Visit, analysis: Analysis | None, *, command: str, ended: str, pulses_n: int = 0
+) -> VisitEnd:
     """How a session went.
 
     Parameters
@@ -33,6 +32,8 @@ def visit_end(session: Session, visit: Visit, analysis: Analysis | None, *, comm
         That computes the analysis again.
     ended : str
         As in :class:`hbc_host.record.RecordSummary`; all but ``stopped`` is an early end.
+    pulses_n : int
+        Trigger edges of the whole recording; ``session`` holds those of one boot of the box.
     """
     delivered = tuple(_delivered(session))
     notes_of = _by_event(session)
@@ -42,6 +43,7 @@ def visit_end(session: Session, visit: Visit, analysis: Analysis | None, *, comm
         at=_wall(session, session.end_s),
         stopped=stopped,
         delivered=delivered,
+        pulses_n=max(pulses_n, len(session.edges_s)),
         result={} if analysis is None else to_document(analysis, command=command),
         box=BoxFacts(session.hello.unique_id, session.hello.board, session.hello.firmware),
         ratings=tuple(
@@ -76,8 +78,9 @@ def _delivered(session: Session) -> Iterator[RunDelivered]:
 def _event(session: Session, note: HostNote) -> EventFacts:
     what, text = str(note.fields.get("what", "")), str(note.fields.get("text", ""))
     severity = str(note.fields.get("severity", ""))
-    severity = SEVERITY_IN_STORE.get(severity, severity)
-    if what not in EVENT_KINDS:
+    if what.replace("_", " ") in EVENT_KINDS:  # pages say codes
+        what = what.replace("_", " ")
+    else:
         what, text = "other", f"{what}: {text}".strip(": ")
     severity = severity if severity in SEVERITIES else SEVERITIES[-1]
     return EventFacts(_wall(session, note.device_s), what, severity, text, str(note.fields.get("by", "")))
@@ -98,6 +101,6 @@ def _words(session: Session) -> Iterator[str]:
 
 
 def _wall(session: Session, device_s: float | None) -> datetime:
-    """Wall time of a device time: counted from when the visit was made; good enough for a record."""
+    """Wall time of a device time: counted from when the recording began; good enough for a record."""
     since_s = 0.0 if device_s is None else max(0.0, device_s - session.start_s)
     return session.meta.created.astimezone(UTC) + timedelta(seconds=since_s)

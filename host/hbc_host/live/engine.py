@@ -23,7 +23,7 @@ from hbc_host.errors import VersionMismatchError
 from hbc_host.live import problems
 from hbc_host.live.coupling_now import CouplingNow
 from hbc_host.live.disk_now import DiskNow
-from hbc_host.live.feed import Feed
+from hbc_host.live.feed import Command, Feed
 from hbc_host.live.follow import Follow
 from hbc_host.live.state_now import hello_of, state_of
 from hbc_host.live.steps_now import SiteDone
@@ -39,6 +39,8 @@ STATE_PERIOD_S = 0.25
 LOOK_S = 0.05
 STAY_S = 600.0  # a page may want to enter an event after the last train; nobody there: see ALONE_S
 ALONE_S = 3.0
+CLOSED = "the recording is closed: write it down on paper"
+FAILED = "that failed: write it down on paper"
 _PING = bytes([messages.ClockPing.msg_id])
 
 
@@ -75,7 +77,8 @@ class Engine:
         self._heard_s = self._heard_real_s = -math.inf
         self._told_box: Any = None
         self._state_due_s = 0.0
-        self._stopping = False
+        self._stopping = self._is_closed = False
+        self._writing = threading.Lock()  # a word that is answered "noted" is among the notes
         self._finished_s: float | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hbc-session", daemon=True)
@@ -102,6 +105,11 @@ class Engine:
             found.append(self._notes.get())
         return found
 
+    def closed(self) -> None:
+        """The recording takes no more notes after those it fetches now: whoever still says something is told so."""
+        with self._writing:
+            self._is_closed = True
+
     def should_stop(self) -> bool:
         """True once the session is to end: asked for, or all is over and nobody is there to say so."""
         return self._stopping or self._stop()
@@ -126,28 +134,35 @@ class Engine:
 
     def _run(self) -> None:
         while not (self._closing.is_set() and self._heard.empty()):
-            try:
-                self._turn()
-            except Exception:  # a bug here must not be silent, and must not end what follows the heart
-                log.exception("the session's engine failed; the recording and its alarms go on")
-                self._decoder = StreamDecoder()
-        with contextlib.suppress(Exception):
-            self._tell()
+            # Each by itself: a fault in one must not keep alarms from the pages, or people's words from the log.
+            for step in (self._listen_to_box, self._listen_to_pages, self._look_at_disk, self._tell, self._is_it_over):
+                self._try(step)
+        self._try(self._tell)
 
-    def _turn(self) -> None:
+    def _try(self, step: Callable[..., None], *values: Any) -> bool:
+        try:
+            step(*values)
+        except Exception:  # a bug here must not be silent, and must not end what follows the heart
+            log.exception("the session's engine failed; the recording and its alarms go on")
+            return False
+        return True
+
+    def _listen_to_box(self) -> None:
         with contextlib.suppress(queue.Empty):
-            self._hear(self._heard.get(timeout=LOOK_S))
-            for _ in range(self._heard.qsize()):
-                self._hear(self._heard.get_nowait())
+            heard = [self._heard.get(timeout=LOOK_S)]
+            heard += [self._heard.get_nowait() for _ in range(self._heard.qsize())]
+            for one in heard:
+                if not self._try(self._hear, one):
+                    self._decoder = StreamDecoder()
         self._listen_for_silence()
-        self._listen_to_pages()
+
+    def _look_at_disk(self) -> None:
         self._follow.disk_left_s = self._disk.left_s
         self._follow.problem(problems.DISK, self._disk.trouble)
-        self._tell()
-        self._is_it_over()
 
     def _hear(self, heard: Chunk | Alarm | _Opened) -> None:
         if isinstance(heard, Alarm):
+            self._state_due_s = 0.0  # pages hear of it now, not with the next state
             self._follow.hear_alarm(heard)
         elif isinstance(heard, _Opened):
             self._decoder = StreamDecoder()
@@ -166,6 +181,8 @@ class Engine:
                 log.exception("the box came back with another wire version")
 
     def _listen_for_silence(self) -> None:
+        if self._stopping or self._is_closed:  # the port is being closed: no box any more is no trouble
+            return
         # By both clocks: a simulated box's runs ahead in leaps, and stands still when its box has ended.
         now_s, now_real_s = self._clock(), time.monotonic()
         if now_s - self._heard_s > SILENT_S and now_real_s - self._heard_real_s > SILENT_S:
@@ -174,24 +191,41 @@ class Engine:
     def _listen_to_pages(self) -> None:
         while not self._feed.commands.empty():
             command = self._feed.commands.get()
+            ok, text = False, FAILED
+            try:
+                ok, text = self._obey(command)
+            finally:  # each page gets an answer, or it would take the next one for its own
+                command.answer(ok, text)
+
+    def _obey(self, command: Command) -> tuple[bool, str]:
+        with self._writing:
+            if self._is_closed and command.do != "acknowledge":  # which frees the screen
+                return False, CLOSED
             ok, text = take_command(self._follow, command.do, command.fields)
-            command.answer(ok, text)
+            self._write_down()
+            return (False, CLOSED) if self._is_closed else (ok, text)
+
+    def _write_down(self) -> None:
+        noted, self._follow.noted = self._follow.noted, []
+        for event, fields in noted:
+            self._notes.put(note(self._clock(), event, **fields))
+        if noted:
+            self._state_due_s = 0.0
 
     def _tell(self) -> None:
         """What is new: to the log, the pages, and the estimate of coupling."""
-        follow, now_s = self._follow, self._clock()
+        follow = self._follow
         if follow.box.hello is not None and follow.box.hello is not self._told_box:
             self._told_box = follow.box.hello
             self._feed.publish(hello_of(follow.visit, follow.box.hello))
-        said, noted, done = follow.said, follow.noted, follow.done
-        follow.said, follow.noted, follow.done = [], [], []
+        self._write_down()
+        said, done = follow.said, follow.done
+        follow.said, follow.done = [], []
         for message in said:
             self._feed.publish(message)
-        for event, fields in noted:
-            self._notes.put(note(now_s, event, **fields))
         for one in done:
             self._coupling.ask(follow.sites.get(one.site_idx), final=isinstance(one, SiteDone))
-        if noted or done or time.monotonic() >= self._state_due_s:
+        if done or time.monotonic() >= self._state_due_s:
             self._state_due_s = time.monotonic() + STATE_PERIOD_S
             self._feed.publish(state_of(follow))
 
@@ -200,7 +234,8 @@ class Engine:
             self._finished_s = None
             return
         now_s = time.monotonic()
-        if self._finished_s is None:
+        # While somebody is under observation after an event, the session waits for the end of that.
+        if self._finished_s is None or (self._follow.observation is not None and self._feed.clients_n):
             self._finished_s = now_s
         stay_s = STAY_S if self._feed.clients_n and not self._follow.ended else ALONE_S
         if self._follow.ended or now_s - self._finished_s > stay_s:

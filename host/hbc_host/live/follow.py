@@ -103,6 +103,8 @@ class Follow(Steps):
         self._period_us = 1_000_000 // hello.rate_hz if hello.rate_hz else 0
         if before is None:
             return
+        if self.observation is not None:
+            self.observation["since_s"] -= self.now_us * 1e-6
         self.restart_clock()
         text = "the box restarted: only the longest part between restarts is analysed"
         self.problem(problems.BOX_RESTARTED, text)

@@ -31,21 +31,28 @@ class StoreGate:
     def folder_of(self, uid: str) -> Path:
         """Session folder of a visit by its id; raises InputError."""
         from hbc_host.store.database import open_store
+        from hbc_host.store.roles import require
         from hbc_host.store.sessions import find_visit
 
         with open_store(self.given) as session:
+            require(session, "read")
             return Path(find_visit(session, uid).folder)
 
     def pulses_today(self, visit: Visit) -> int:
-        """Pulses of today before this visit, as the store knows; 0 when it does not know the visit."""
+        """Pulses of today before this visit, as the store knows; 0 when it does not know the visit.
+
+        Raises StoreError for a login whose role may not make sessions.
+        """
         from hbc_host.store.database import open_store, sqlite_file, store_url
         from hbc_host.store.models import Patient
+        from hbc_host.store.roles import require
         from hbc_host.store.sessions import find_visit, pulses_today
 
         file = sqlite_file(store_url(self.given))
         if file is not None and not file.exists():  # nobody keeps patients here: practice, or another computer's visit
             return 0
         with open_store(self.given) as session:
+            require(session, "write")  # here and not at the end: a result that was recorded is kept, whoever did it
             try:
                 row = find_visit(session, visit.uid)
             except InputError:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hbc_host.alarms import NOT_VISIBLE, Alarm
 from hbc_host.clinic.visit import Visit
 from hbc_host.guided import SITE_BEGINS, SITE_ENDS
+from hbc_host.live import problems
 from hbc_host.live.follow import Follow
 from hbc_host.live.steps_now import Noted
 from hbc_host.live.words_now import hear_note
@@ -46,6 +48,19 @@ def rebuild(folder: Path, visit: Visit) -> Follow:
         due += [one for one in follow.noted if one.event in (SITE_BEGINS, SITE_ENDS)]
         follow.said, follow.noted, follow.done = [], [], follow.done[-1:]
     follow.noted = [one for one in due if (one.event, one.fields["site_idx"]) not in logged]
+    _nobody_watched(follow)
     follow.connection_lost()
     follow.silence()
     return follow
+
+
+def _nobody_watched(follow: Follow) -> None:
+    """Alarms that stood at the crash are over for the watch, which begins anew and would never say so."""
+    kinds = {one["kind"] for one in follow.alarms.fields() if not one["over"]}
+    if problems.HEART_NOT_VISIBLE in follow.problems.standing:
+        kinds.add(NOT_VISIBLE)
+    for kind in sorted(kinds):
+        over = Alarm(kind, False, follow.now_us, f"over: {kind}, the watch began anew")
+        follow.hear_alarm(over)
+        fields = {"kind": kind, "began": False, "met_us": over.met_us, "text": over.text}
+        follow.noted.append(Noted("alarm", fields))

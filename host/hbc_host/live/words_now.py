@@ -6,7 +6,6 @@ its own notes again.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -39,19 +38,27 @@ def take_command(follow: Follow, do: str, fields: Mapping[str, Any]) -> tuple[bo
 
 def _text(fields: Mapping[str, Any], name: str, max_n: int = TEXT_MAX_N, *, needed: bool = False) -> str:
     value = fields.get(name, "")
-    if not isinstance(value, str) or len(value) > max_n:
+    if not isinstance(value, str) or len(value) > max_n or not _can_be_kept(value):
         raise RefusedError(f"{name} must be text of at most {max_n} letters")
     if needed and not value.strip():
         raise RefusedError(f"{name} must be given")
     return value.strip()
 
 
+def _can_be_kept(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a letter, which no file and no store takes
+        return False
+    return True
+
+
 def _number(fields: Mapping[str, Any], name: str, low: float, high: float) -> float:
     value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise RefusedError(f"{name} must be a number")
-    if not low <= value <= high:
-        raise RefusedError(f"{name} {value:g} is outside {low:g} to {high:g}")
+    if not low <= value <= high:  # so is no NaN, and an integer too large for a float neither
+        raise RefusedError(f"{name} is outside {low:g} to {high:g}")
     return float(value)
 
 
@@ -96,7 +103,7 @@ def _skip_site(follow: Follow, fields: Mapping[str, Any]) -> str:
 def _rating(follow: Follow, fields: Mapping[str, Any]) -> str:
     site = _text(fields, "site", NAME_MAX_N) or (follow.site.run.site if follow.site is not None else "")
     if site not in {run.site for run in follow.runs}:
-        raise RefusedError(f"{site or 'no site'} is no site of this session")
+        raise RefusedError(f"{site} is no site of this session" if site else "no site has begun")
     value = _number(fields, "value", 0.0, RATING_MAX)
     follow.noted.append(Noted("rating", {"site": site, "value": value}))
     return f"{site}: {value:g}"

@@ -29,7 +29,8 @@ def wrap_up(summary: RecordSummary, visit: Visit, gate: StoreGate, language: str
     analysis = _analysis(session, done)
     command = shlex.join(["hbc", "report", str(summary.path)])
     try:
-        if gate.finish(visit, visit_end(session, visit, analysis, command=command, ended=summary.ended)):
+        end = visit_end(session, visit, analysis, command=command, ended=summary.ended, pulses_n=summary.edges_n)
+        if gate.finish(visit, end):
             done.lines.append(f"kept in the store: visit {visit.visit_n} of {visit.pseudonym}")
     except HbcError as error:
         done.failed = f"the recording is whole, but the store did not take its result: {error}"
@@ -51,7 +52,7 @@ def _analysis(session: Session, done: Wrapped) -> Analysis | None:
 
     try:
         analysis = analyze_session(session, protocol=parse_protocol(session.meta.protocol))
-    except HbcError as error:
+    except (HbcError, ValueError, ArithmeticError) as error:  # numbers that no estimate copes with, too
         done.lines.append(f"no result: {error}")
         return None
     done.lines.append(words.overall_sentence(analysis))

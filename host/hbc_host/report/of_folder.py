@@ -126,17 +126,19 @@ def course_in_store(visit: Visit, store: str | None) -> CourseOfPatient | None:
     Raises
     ------
     HbcError
-        There is a store, and it cannot be opened.
+        There is a store, and it cannot be opened, or this login may not see patients.
     """
     from sqlalchemy import select
 
     from hbc_host.report.course import course_of
     from hbc_host.store.database import open_store, sqlite_file, store_url
     from hbc_host.store.models import Patient
+    from hbc_host.store.roles import require
 
     file = sqlite_file(store_url(store))
     if file is not None and not file.is_file():
         return None
     with open_store(store) as session:
+        require(session, "read")
         patient = session.scalar(select(Patient).where(Patient.pseudonym == visit.pseudonym))
         return None if patient is None else course_of(patient)

@@ -118,7 +118,7 @@ PHRASES = (
     mark("no heart beat for {pause} s: stop stimulating and look at the patient"),
     mark("over: {alarm}"),
     mark("over: {alarm}, the box began anew"),
-    mark("the alarm watch failed ({fault}): nobody watches the beats"),
+    mark("the alarm watch failed: {fault}"),
     mark("slow"),
     mark("fast"),
     mark("pause"),

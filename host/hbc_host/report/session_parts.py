@@ -203,7 +203,10 @@ def _raised(notes: Sequence[HostNote], event: str, start_s: float) -> tuple[Rais
         if note.event != event or not name or note.fields.get("began") is not True:
             continue
         later = notes[place + 1 :]
-        end = next((one for one in later if one.event == event and _text(one.fields, key) == name), None)
+        same = (one for one in later if one.event == event and _text(one.fields, key) == name)
+        if event == "alarm":  # raised again before it is over, as by a second limit: both end then
+            same = (one for one in same if one.fields.get("began") is not True)
+        end = next(same, None)
         over = end is not None and end.fields.get("began") is not True
         at_s, end_s = _at_s(note), None if end is None or not over else _at_s(end)
         # Pages acknowledge an alarm by kind and instant, a problem by its code.

@@ -46,7 +46,7 @@ EVENT_WORD = {
     "syncope": mark("syncope"),
     "other": mark("other"),
 }
-SEVERITY_WORD = {"mild": mark("mild"), "moderate": mark("moderate"), "serious": mark("serious")}
+SEVERITY_WORD = {"mild": mark("mild"), "moderate": mark("moderate"), "severe": mark("severe")}
 TOPIC_WORD = {
     "cochlear_implant": mark("cochlear implant"),
     "brain_or_nerve_stimulator": mark("brain or nerve stimulator"),
@@ -86,7 +86,9 @@ MEASURE_UNITS = {"cm": "cm", "mm": "mm", "m": "V/m", "deg": "°"}
 
 def word(table: Mapping[str, str], name: str, lang: Language) -> str:
     """A name in the language of the report; one that no table knows stays as it is."""
-    return lang.say(table[name]) if name in table else name.replace("_", " ") or NONE
+    spoken = name.replace("_", " ")  # pages and logs say codes
+    known = next((one for one in (name, spoken) if one in table), None)
+    return spoken or NONE if known is None else lang.say(table[known])
 
 
 def clock(seconds: float | None) -> str:

@@ -64,6 +64,8 @@ class VisitEnd:
     stopped : bool
         It ended before its plan did.
     delivered : sequence of RunDelivered
+    pulses_n : int
+        All pulses of the recording, those outside every site and train included: the day's cap counts them, too.
     result : mapping
         As ``hbc analyze --json`` writes it.
     box : BoxFacts or None
@@ -76,6 +78,7 @@ class VisitEnd:
     at: datetime
     stopped: bool
     delivered: Sequence[RunDelivered]
+    pulses_n: int = 0
     result: Mapping[str, Any] = field(default_factory=dict)
     box: BoxFacts | None = None
     ratings: Sequence[tuple[str, float, datetime | None]] = ()
@@ -110,7 +113,8 @@ def finish_visit(session: Session, uid: str, end: VisitEnd, *, who: str) -> Visi
         if given.site not in runs:
             raise InputError(f"{given.site} is no site of visit {row.visit_n}; it has {', '.join(runs)}")
         _deliver(runs[given.site], given)
-    row.pulses_delivered_n = sum(given.pulses_n for given in end.delivered)
+    not_negative("pulses", end.pulses_n)
+    row.pulses_delivered_n = max(end.pulses_n, sum(given.pulses_n for given in end.delivered))
     row.box = None if end.box is None else _box(session, end.box, end.at)
     row.ratings = [_rating(site, value, at) for site, value, at in end.ratings]
     for old in session.scalars(select(AdverseEvent).where(AdverseEvent.visit_id == row.id)):

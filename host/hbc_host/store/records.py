@@ -24,7 +24,7 @@ EVENT_KINDS = (
     "other",
 )  # fmt: skip
 RowT = TypeVar("RowT", bound=Base)
-SEVERITIES = ("mild", "moderate", "serious")
+SEVERITIES = ("mild", "moderate", "severe")
 
 
 @dataclass(frozen=True)

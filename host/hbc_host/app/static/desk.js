@@ -32,7 +32,8 @@ export class Desk {
   key(event) {
     this.sound.wake();
     if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
-    if (document.querySelector("dialog[open]") !== null) return;
+    const dialog = document.querySelector("dialog[open]");
+    if (dialog !== null) return this.enter(event, dialog);
     const name = event.key.toLowerCase();
     const does = {
       r: () => this.send({ do: "ready" }), a: () => this.acknowledge(), v: () => this.show("event"), n: () => this.show("note"),
@@ -40,9 +41,22 @@ export class Desk {
       e: () => this.show("end"), t: () => this.toggleTheme(), m: () => this.sound.test(),
     }[name];
     if (does !== undefined) does();
-    else if (/^[0-9]$/.test(name)) this.send({ do: "rating", site: byId("site").textContent.replace("–", ""), value: Number(name) });
+    else if (/^[0-9]$/.test(name)) this.send({ do: "rating", value: Number(name) }); // while the coil is moved the page names the next site, not this one
     else return;
     event.preventDefault(); // the key must not be typed into the dialog that it opened
+  }
+
+  // Enter writes from every field, or goes to the one that lacks something. A browser would unfold a list instead; one
+  // that is unfolded takes Enter as its choice.
+  enter(event, dialog) {
+    const list = event.target;
+    if (event.key !== "Enter" || !(list instanceof HTMLSelectElement) || this.isUnfolded(list)) return;
+    event.preventDefault();
+    dialog.querySelector("form").requestSubmit();
+  }
+
+  isUnfolded(list) {
+    try { return list.matches(":open"); } catch { return false; } // a browser that does not know the word
   }
 
   send(request) {

@@ -160,10 +160,13 @@ export class ResponsePlot extends Plot {
       this.context.fill();
     }
     this.line([[left, y(0)], [width, y(0)]], "soft", 1);
-    for (const value of [low, 0, high]) this.label(`${value}`.replace("-", "−"), left - 5 * this.ratio, Math.min(y(value), height - foot), "right");
+    for (const value of [low, 0, high]) this.label(`${value}`.replace("-", "−"), left - 5 * this.ratio, Math.max(7 * this.ratio, Math.min(y(value), height - foot)), "right");
     this.line(lag_s.map((lag, k) => [lag, bpm[k]]).filter(([, value]) => isNumber(value)).map(([lag, value]) => [x(lag), y(value)]), "trace", 3);
-    this.label(`${lag_s[0].toFixed(0)}`, left, height - foot / 2);
-    this.label(`${lag_s.at(-1).toFixed(0)}`, width - 4, height - foot / 2, "right");
-    this.label(this.secondsWord, (left + width) / 2, height - foot / 2, "center");
+    const [first, last] = [lag_s[0], lag_s.at(-1)].map((lag) => lag.toFixed(0).replace("-", "−"));
+    this.label(first, left, height - foot / 2);
+    const free = width - left - 2 * this.context.measureText(first + last).width - 8 * this.ratio;
+    const fits = this.context.measureText(this.secondsWord).width < free;
+    this.label(fits ? last : `${last} s`, width - 4, height - foot / 2, "right");
+    if (fits) this.label(this.secondsWord, (left + width) / 2, height - foot / 2, "center");
   }
 }
