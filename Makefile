@@ -48,9 +48,9 @@ setup: $(SETUP)  ## install into .venv
 demo: $(SETUP)  ## run the whole instrument on a simulated patient
 	$(BIN)/hbc demo
 
-# Two at a time: a third of the tests waits for real time. A file stays in one process, for its recordings are shared.
+# Three at a time on two cores: a third of the tests waits for real time. A file stays in one process, for its recordings are shared.
 test: $(DEV) lint node_modules/.ready  ## lint, then all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: $(DEV) typings/.ready  ## ruff, mypy (host and device), import-linter, known vulnerabilities
 	$(BIN)/ruff check .
