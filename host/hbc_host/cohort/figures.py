@@ -8,24 +8,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hbc_host.cohort.document import number
+from hbc_host.report.drawing import ROLES, STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Role -> colour while drawing; the page owns both themes under the same names.
-ROLES = {"ink": "#1b2430", "muted": "#5b6672", "grid": "#dde2e8", "series": "#0b61a4"}
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "hbc",  # the same numbers give the same bytes
-    "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.edgecolor": ROLES["muted"],
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": ROLES["muted"],
-    "ytick.color": ROLES["muted"],
-}
 RATIO_LIMITS = (0.1, 20.0)
 
 

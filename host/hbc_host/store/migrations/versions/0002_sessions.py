@@ -164,4 +164,4 @@ def _reference(column: str, table: str, ondelete: str, name: str) -> sa.Column[A
 
 def downgrade() -> None:
     """Not offered: it would throw sessions away. Keep a backup of before instead."""
-    raise NotImplementedError
+    raise RuntimeError("a store is never converted back: an older version would lose runs and screenings")
