@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import threading
 import time
 import tty
@@ -240,6 +241,10 @@ class PtyBox:
 
         waiting: int = struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, b"\0" * 4))[0]
         return waiting == 0
+
+    def wait_for_a_word(self, timeout_s: float = 30.0) -> None:
+        """Return when the host has said something: then its port is open, and what comes now is not thrown away."""
+        assert select.select([self.master], [], [], timeout_s)[0], "the host said nothing"
 
     def unplug(self) -> None:
         """Pull the cable: both ends of ours are closed."""

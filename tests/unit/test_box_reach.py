@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -80,10 +79,8 @@ def test_info_counts_what_is_lost_on_the_way(monkeypatch: pytest.MonkeyPatch) ->
     with pty_box() as box:
 
         def talk() -> None:
-            box.send(stream_of(sent[:10]))
-            while not box.drained():  # opening a port throws away what came before
-                time.sleep(0.01)
-            box.send(stream_of(sent[10:40] + sent[43:90]))
+            box.wait_for_a_word()  # opening a port throws away what came before
+            box.send(stream_of(sent[:40] + sent[43:90]))
 
         thread = threading.Thread(target=talk, daemon=True)
         thread.start()
