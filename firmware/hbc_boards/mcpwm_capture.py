@@ -75,7 +75,6 @@ class McpwmCapture:
         self._ch0 = base + CAP_CH0
         self._ch1 = base + CAP_CH1
         self._ch2 = base + CAP_CH2
-        self._int_raw = base + INT_RAW
         self.latched = hbc_mmio.watcher(base + INT_RAW, CAP0_INT)
         self._int_clr = base + INT_CLR
         self._status = base + CAP_STATUS
@@ -106,10 +105,6 @@ class McpwmCapture:
     def read(self):
         """Latched count of the trigger channel into halves (low, high)."""
         hbc_mmio.read(self._ch0, self.halves)
-
-    def fall_latched(self):
-        """True when the pin's other edge came since the last clear()."""
-        return hbc_mmio.test(self._int_raw, CAP1_INT)
 
     def read_fall(self):
         """Count of the pin's last other edge into halves (low, high), whether or not it was cleared."""

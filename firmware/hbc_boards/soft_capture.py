@@ -134,9 +134,6 @@ class SoftCapture:
         self.halves[0] = low & 0xFFFF
         self.halves[1] = ((ticks >> 16) * 80 + (low >> 16)) & 0xFFFF
 
-    def fall_latched(self):
-        return False
-
     def read_fall(self):
         self.read()
 

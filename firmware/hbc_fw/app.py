@@ -74,6 +74,15 @@ class App:
         self.health.settings_damaged = remark == DAMAGED
         self._remark(SLOT_NOTE_BOOT, last_boot.remark)
         self._remark(SLOT_NOTE_SETTINGS, remark)
+        # What every turn asks, at hand: to find a method the interpreter first goes through all attributes in vain.
+        self._pending = self.trigger.pending
+        self._wait_us = self.sampler.wait_us
+        self._take_sample = self.sampler.take
+        self._block_to_detect = self.sampler.block_to_detect
+        self._any_request = self.port.any
+        self._report_due = self.health.due
+        self._flush_one = self.outbox.flush_one
+        self._sleep_us = board.sleep_us
 
     def _remark(self, slot, text):
         if text:
@@ -88,71 +97,80 @@ class App:
         if self.board.HAS_WATCHDOG:
             self.board.start_watchdog(WATCHDOG_MS)
         self.sampler.start()
+        step, idle = self.step, self.idle
         micropython.heap_lock()
         try:
             while True:
-                if not self.step():
-                    self.idle()
+                if not step():
+                    idle()
         finally:
             micropython.heap_unlock()
 
     @micropython.native
     def step(self):
         """Do the most urgent thing; False when there is none."""
-        trigger, sampler = self.trigger, self.sampler
-        if trigger.pending() and self._in_row_n < EDGES_IN_ROW_N:  # 1. TMS edges: stamped, but the latch is one deep
+        trigger = self.trigger
+        if self._pending() and self._in_row_n < EDGES_IN_ROW_N:  # 1. TMS edges: stamped, but the latch is one deep
             self._in_row_n += 1
-            self.take_edges()
+            trigger.take()
             return True
         self._in_row_n = 0
-        wait_us = sampler.wait_us()
+        wait_us = self._wait_us()
         ticks = self.clock.ticks  # read just now
-        if ticks_diff(ticks, self._looked) > self.loop_max_us:
-            self.loop_max_us = ticks_diff(ticks, self._looked)
+        pass_us = ticks_diff(ticks, self._looked)
+        if pass_us > self.loop_max_us:
+            self.loop_max_us = pass_us
         self._looked = ticks
         if wait_us <= 0:  # 2. a sample is due
-            sampler.take()
-        elif trigger.waits and trigger.decide():  # 3. an edge whose width is known now
-            self.pass_edges_on()
-        elif sampler.block_to_detect(LOOKBACK_US + trigger.decide_us):  # 4. blank, detect
+            self._take_sample()
+        elif trigger.waits and trigger.decide():  # 3. an edge whose width is known now is in the log
+            pass
+        elif self._block_to_detect(LOOKBACK_US + trigger.decide_us):  # 4. blank, detect
             self.detect()
-        elif self.port.any() and self.commands.ready():  # 5. host requests
+        elif self._any_request() and self.commands.ready():  # 5. host requests
             self.commands.receive()
         elif self.commands.restart_mode != NO_RESTART:
             self.restart()
-        elif self.health.due():  # 6. once a second
+        elif self._report_due():  # 6. once a second
             self.report()
         else:  # 7. bytes out, most urgent first
-            return self.outbox.flush_one()
+            return self._flush_one()
         return True
 
     @micropython.native
     def idle(self):
         """Sleep until the next sample, but wake at once for an edge."""
-        wait_us = self.sampler.wait_us()
-        while wait_us > 0 and not self.trigger.pending():
+        pending, sleep_us = self._pending, self._sleep_us
+        wait_us = self._wait_us()
+        while wait_us > 0 and not pending():
             nap_us = wait_us if wait_us < IDLE_MAX_US else IDLE_MAX_US
-            self.board.sleep_us(nap_us)
+            sleep_us(nap_us)
             wait_us -= nap_us
         self._looked = self.clock.read()
 
-    def take_edges(self):
-        self.trigger.take()
-        self.pass_edges_on()
+    def pass_edges_on(self, block):
+        """Every numbered edge goes to the blanker, and none before the block that it may touch.
 
-    def pass_edges_on(self):
-        """Every edge that was numbered goes to the blanker, too."""
-        while self._blanker_n < self.edges.put_n:
-            self.edges.load(self._blanker_n, self._at)
-            self.blanker.put(self._at.ticks)
-            self._blanker_n += 1
+        A detector that is behind, as after a storm of edges, would else find the oldest of them forgotten: the blanker
+        remembers fewer than the log.
+        """
+        log, at = self.edges, self._at
+        until_us = BLOCK_N * self.sampler.period_us + LOOKBACK_US
+        n = max(self._blanker_n, log.oldest_n())
+        while n < log.put_n:
+            log.load(n, at)
+            if at.since(block.first_at) >= until_us:
+                break
+            self.blanker.put(at.ticks)
+            n += 1
+        self._blanker_n = n
 
     def detect(self):
         """One block through blanking and the detector; its R-peaks go to the log."""
         self.trigger.audit()
-        self.pass_edges_on()
         sampler = self.sampler
         block = sampler.block_to_detect(LOOKBACK_US)
+        self.pass_edges_on(block)
         self.blanker.mark(block, sampler.period_us)
         if block.first_idx != self._detector_idx:  # samples were dropped before this block: learn anew
             self.detector.reset()
@@ -197,7 +215,10 @@ class App:
         self.board.sleep_us(LAST_BYTES_US)
         if self.commands.restart_mode == messages.RESTART_REPL:
             micropython.heap_unlock()
-            startup.ask_for_prompt()
+            try:
+                startup.ask_for_prompt()
+            except OSError:  # a full or broken file system: the app comes back, and the host sees that it did
+                pass
             micropython.heap_lock()
         self.board.reset()
 

@@ -1,5 +1,7 @@
 # Once a second: who this box is, how it fares, and what it lost.
 
+from time import ticks_diff
+
 import micropython
 from hbc_wire import messages
 from micropython import const
@@ -47,7 +49,7 @@ class Health:
 
     @micropython.native
     def due(self):
-        return self._clock.since(self._due) >= 0
+        return ticks_diff(self._clock.ticks, self._due.ticks) >= 0
 
     def report(self):
         """Queue Hello, Status, Lost and Health for this second."""

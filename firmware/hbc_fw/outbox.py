@@ -41,7 +41,7 @@ class Outbox:
         self._again = array("i", [0, 0, 0, 0])  # resend ranges: edges from, until; peaks from, until
         self._listed = [0, 0, 0, None, 0, 0, 0]  # a SettingIs
         self._rows: tuple = ()
-        self._listed_n = 0
+        self._rows_n = self._listed_n = 0
         self._edges_in_row_n = 0
         self.waiting_max_n = 0  # when the line was full, since the last Health
         self.seq = 0
@@ -71,17 +71,27 @@ class Outbox:
         """Send a SettingIs for each row; a second list starts the first anew."""
         self._listed[0] = token
         self._rows = rows
+        self._rows_n = len(rows)
         self._listed_n = 0
 
     @micropython.native
     def flush_one(self):
         """Send the most urgent message if the line has room for a whole frame; False when there was nothing to do."""
-        if not self._waiting():
+        edges, peaks, again = self._edges, self._peaks, self._again  # four at once would be a tuple on the heap
+        sampler = self._sampler
+        if (  # asked at every turn, so that nothing here is looked up that need not be
+            sampler.sent_n >= sampler.detected_n
+            and edges.sent_n >= edges.put_n
+            and peaks.sent_n >= peaks.put_n
+            and not self._single_n
+            and self._listed_n >= self._rows_n
+            and again[0] >= again[1]
+            and again[2] >= again[3]
+        ):
             return False
         if self._port.room_n() < FRAME_ROOM_N:
             self._count_waiting()
             return False
-        edges, peaks, again = self._edges, self._peaks, self._again
         if edges.sent_n < edges.put_n and not (self._single_n and self._edges_in_row_n >= EDGES_IN_ROW_N):
             self._send_edge(edges.sent_n)
             edges.sent_n += 1
@@ -93,7 +103,7 @@ class Outbox:
             peaks.sent_n += 1
         elif self._send_single():
             pass
-        elif self._listed_n < len(self._rows):
+        elif self._listed_n < self._rows_n:
             self._send_setting()
         elif again[0] < again[1]:
             again[0] = max(again[0], edges.oldest_n())  # some may have been overwritten since they were asked for
@@ -107,23 +117,10 @@ class Outbox:
             return self._send_block()
         return True
 
-    @micropython.native
-    def _waiting(self):
-        sampler, again = self._sampler, self._again
-        return (
-            sampler.sent_n < sampler.detected_n
-            or self._edges.sent_n < self._edges.put_n
-            or self._peaks.sent_n < self._peaks.put_n
-            or self._single_n
-            or self._listed_n < len(self._rows)
-            or again[0] < again[1]
-            or again[2] < again[3]
-        )
-
     def _count_waiting(self):
         sampler, again = self._sampler, self._again
         waiting_n = self._edges.put_n - self._edges.sent_n + self._peaks.put_n - self._peaks.sent_n
-        waiting_n += sampler.detected_n - sampler.sent_n + self._single_n + len(self._rows) - self._listed_n
+        waiting_n += sampler.detected_n - sampler.sent_n + self._single_n + self._rows_n - self._listed_n
         waiting_n += max(0, again[1] - again[0]) + max(0, again[3] - again[2])
         if waiting_n > self.waiting_max_n:
             self.waiting_max_n = waiting_n
@@ -132,7 +129,7 @@ class Outbox:
         row = self._rows[self._listed_n]
         values = self._listed
         values[1] = self._listed_n
-        values[2] = len(self._rows)
+        values[2] = self._rows_n
         values[3] = row.name
         values[4] = row.value
         values[5] = row.lowest

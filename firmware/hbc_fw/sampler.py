@@ -25,6 +25,7 @@ class Sampler:
         self.rail_low_lsb = rails_lsb[0] - MIDSCALE_LSB  # at or beyond these a sample is saturated
         self.rail_high_lsb = rails_lsb[1] - MIDSCALE_LSB
         self._clock = clock
+        self._read_clock = clock.read  # at hand: asked at every turn of the loop
         self.period_us = 1000000 // rate_hz
         self.blocks = [Block() for _ in range(BLOCKS_N)]
         self.taken_n = 0
@@ -47,7 +48,7 @@ class Sampler:
     @micropython.native
     def wait_us(self):
         """Microseconds until the next sample is due; negative when late."""
-        return ticks_diff(self._next_at.ticks, self._clock.read())
+        return ticks_diff(self._next_at.ticks, self._read_clock())
 
     @micropython.native
     def take(self):

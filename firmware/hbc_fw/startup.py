@@ -57,7 +57,8 @@ def guarded(start, reset, reset_cause):
     except Exception as error:
         soon = 0 <= ticks_diff(ticks_ms(), started) < SOON_MS
         try:
-            _write_down(error, faults_n + 1 if soon else 0)
+            _count_up(faults_n + 1 if soon else 0)  # first: it finds room where a trace does not
+            _write_down(error)
         finally:  # a full or broken file system must not stop the box
             reset()
 
@@ -72,10 +73,9 @@ def ask_for_prompt():
     _put(REPL_FILE, "")
 
 
-def _write_down(error, faults_n):
+def _write_down(error):
     with open(CRASH_FILE, "w") as file:
         sys.print_exception(error, file)
-    _put(FAULTS_FILE, str(faults_n))
 
 
 def _count_up(faults_n):

@@ -81,7 +81,10 @@ class TriggerInput:
 
     def busy(self):
         """True when an edge of any kind came within the last two seconds."""
-        return self._any and abs(self._clock.since(self._at)) < QUIET_US
+        if not self._any:
+            return False
+        # The newest edge may be younger than the last look at the clock.
+        return self._clock.within(self._at, QUIET_US) or self._at.within(self._clock, QUIET_US)
 
     def take(self):
         """Move what is latched towards the log.

@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 FIRMWARE = HERE.parents[1] / "firmware"
 DEVICE = HERE / "device"
 FAKES = DEVICE / "fakes"
-TIME_LIMIT_S = 60
+TIME_LIMIT_S = 300
 
 Check = Callable[..., dict[str, Any]]
 

@@ -65,6 +65,10 @@ def test_every_edge_is_taken_once_or_counted_as_lost(check: Check) -> None:
     assert calm["due_n"] == calm["taken_n"] == 0, "an edge from before the boot was taken"
     assert storm["lost_n"] > 1000, "the storm overran nothing: this test shows nothing"
     assert seen["runs"][1]["lost_n"] == 0, "rare edges are never lost"
+    assert seen["busy_before"] is False
+    assert seen["busy"] == [True, True, True, False, False, False, False, False], (
+        "an old edge is taken for a recent one"
+    )
 
 
 def test_runts_and_held_off_edges_are_rejected_and_counted(check: Check) -> None:

@@ -32,6 +32,11 @@ MISTAKES = {
     "the prompt for ever": ("        os.remove(REPL_FILE)\n", ""),
     "no end to faults": ("if faults_n >= FAULTS_MAX_N:", "if False:"),
     "locked in": ("_count_up(FAULTS_MAX_N - 1)", "pass"),
+    "the trace before the count": (
+        "            _count_up(faults_n + 1 if soon else 0)  # first: it finds room where a trace does not\n"
+        "            _write_down(error)\n",
+        "            _write_down(error)\n            _count_up(faults_n + 1 if soon else 0)\n",
+    ),
     "late faults count": ("< SOON_MS", "< (1 << 40)"),
     "the watchdog is forgotten": ("        faults_n += 1\n", ""),
     "a broken flash stops the box": ("        finally:  # a", "        except ImportError:  # a"),

@@ -16,7 +16,9 @@ from hbc_hil.scenario import Scenario
 from hbc_host.recorder import FROM_BOX, Chunk, Log
 from hbc_host.session import decode_log
 from hbc_host.session_model import SessionMeta
-from support_rig import read_all
+from support_rig import opened_with_all, read_all
+
+WAIT_S = 60.0  # other work may hold this computer up; whoever gets what he waits for waits no longer
 
 
 class Pipes:
@@ -49,8 +51,8 @@ def pipes(request: pytest.FixtureRequest) -> Iterator[Pipes]:
     both.close()
 
 
-def wait_until(true: object, limit_s: float = 5.0) -> None:
-    give_up_s = time.monotonic() + limit_s
+def wait_until(true: object) -> None:
+    give_up_s = time.monotonic() + WAIT_S
     while not true():  # type: ignore[operator]
         assert time.monotonic() < give_up_s, "the bridge does not come to it"
         time.sleep(0.005)
@@ -58,7 +60,7 @@ def wait_until(true: object, limit_s: float = 5.0) -> None:
 
 def test_bytes_pass_both_ways_unchanged(pipes: Pipes) -> None:
     every = bytes(range(256))
-    with serial.Serial(pipes.bridge.port, 115200, timeout=2.0) as host:
+    with serial.Serial(pipes.bridge.port, 115200, timeout=WAIT_S) as host:
         pipes.send(every * 2, t_ns=1_500_000_000)
         assert host.read(512) == every * 2
         host.write(every)
@@ -68,19 +70,19 @@ def test_bytes_pass_both_ways_unchanged(pipes: Pipes) -> None:
 
 
 def test_the_bridge_is_finished_only_when_the_host_has_read_everything(pipes: Pipes) -> None:
-    with serial.Serial(pipes.bridge.port, 115200, timeout=2.0) as host:
+    with serial.Serial(pipes.bridge.port, 115200, timeout=WAIT_S) as host:
         pipes.send(b"x" * 100)
         pipes.box_out.close()
         time.sleep(0.1)
         assert not pipes.bridge.finished.is_set()
         assert host.read(100) == b"x" * 100
-        assert pipes.bridge.finished.wait(2.0)
+        assert pipes.bridge.finished.wait(WAIT_S)
 
 
 def test_paced_what_does_not_fit_is_dropped_and_counted() -> None:
     pipes = Pipes(paced=True, buffer_n=1000)
     try:
-        with serial.Serial(pipes.bridge.port, 115200, timeout=0.2) as host:
+        with serial.Serial(pipes.bridge.port, 115200, timeout=WAIT_S) as host:
             blocks = [bytes([k]) * 100 for k in range(50)]
             for k, block in enumerate(blocks):
                 pipes.send(block)
@@ -98,7 +100,7 @@ def test_paced_what_does_not_fit_is_dropped_and_counted() -> None:
 def test_free_running_a_slow_host_loses_nothing() -> None:
     pipes = Pipes(paced=False, buffer_n=1000)
     try:
-        with serial.Serial(pipes.bridge.port, 115200, timeout=2.0) as host:
+        with serial.Serial(pipes.bridge.port, 115200, timeout=WAIT_S) as host:
             for k in range(40):
                 pipes.send(bytes([k]) * 1000)
             pipes.box_out.close()  # the bridge passes on what waits when more comes, or the end
@@ -110,7 +112,7 @@ def test_free_running_a_slow_host_loses_nothing() -> None:
 
 
 def test_pulling_the_plug_loses_what_follows_and_is_counted(pipes: Pipes) -> None:
-    host = serial.Serial(pipes.bridge.port, 115200, timeout=0.5)
+    host = serial.Serial(pipes.bridge.port, 115200, timeout=WAIT_S)
     pipes.send(b"before")
     assert host.read(6) == b"before"
     pipes.bridge.unplug()
@@ -124,16 +126,13 @@ def test_pulling_the_plug_loses_what_follows_and_is_counted(pipes: Pipes) -> Non
 
 
 def test_a_host_that_does_not_read_for_5_s_loses_frames_and_both_sides_know() -> None:
-    """In real time: 2 s of reading, 5 s of not reading (14 kB against a buffer of 4 KiB), 2 s of reading."""
-    began_s = time.monotonic()
+    """Paced, by the box's clock: 2 s of reading, 5 s of not reading (14 kB against a buffer of 4 KiB), then reading."""
     with rig(Scenario(seed=5, duration_s=9.0), RigOptions(paced=True)) as box:
         data = b""
-        with serial.Serial(box.port, 115200, timeout=0.02) as host:
-            while time.monotonic() < began_s + 2.0:
+        with opened_with_all(box.port) as host:
+            while box.bridge.virtual_s < 2.0:
                 data += host.read(host.in_waiting or 1)
-            while time.monotonic() < began_s + 7.0:
-                time.sleep(0.1)
-            data += host.read(host.in_waiting)
+            wait_until(lambda: box.bridge.virtual_s >= 7.0)
         data += read_all(box)
     dropped_n = box.bridge.dropped_bytes_n
     assert dropped_n > 5_000
@@ -146,6 +145,7 @@ def test_a_host_that_does_not_read_for_5_s_loses_frames_and_both_sides_know() ->
     assert session.boots_n == 1
     assert session.frames_lost_n >= dropped_n // 150, "an ECG frame has about 125 bytes"
     assert session.samples_lost_n >= 0.8 * 500 * dropped_n / 2700
-    longest_s = max(end_s - start_s for start_s, end_s in session.gaps_s)
-    # The hole reaches to the neighbouring beats.
-    assert dropped_n / 2700 - 0.3 <= longest_s <= dropped_n / 2700 + 2.5
+    holes_s = [end_s - start_s for start_s, end_s in session.gaps_s]
+    # A hole reaches to the neighbouring beats. There is one, unless this computer made the box catch up later in haste.
+    lost_s = dropped_n / 2700
+    assert lost_s - 0.3 * len(holes_s) <= sum(holes_s) <= lost_s + 2.5 * len(holes_s)

@@ -22,6 +22,7 @@ from support_rig import messages_of, run_scenario
 
 BURSTS = PulsePattern("bursts", 2.0, 4.0, burst_hz=5.0, burst_pulses_n=6, burst_pulse_hz=1000.0)
 FLOOD = PulsePattern("flood", 4.5, 6.5, burst_hz=1000.0)
+STRESS = PulsePattern("stress", 0.5, 5.5, burst_hz=1000.0)
 WRAP_US = 2**30
 META = SessionMeta(datetime(2026, 1, 1, tzinfo=UTC), "rig", "dash", (), None, "test", "rig")
 
@@ -130,6 +131,15 @@ def test_a_slow_processor_counts_every_edge_and_every_sample_that_it_misses() ->
     missed = session.ecg_missed[session.ecg_idx < status.samples_n]
     assert lost.samples_n == missed.sum() > 100
     assert lost.lost_us == status.status_us
+    assert_peaks_are_replayed(data, session)
+
+
+def test_a_detector_that_is_behind_blanks_with_every_edge_that_touches_its_block() -> None:
+    """A slow processor under 1 kHz: half a second of edges is in the log before the block of the first is looked at."""
+    box, data = run_scenario(trains_of(STRESS, 27.0), RigOptions(cost_scale=10))
+    session = session_of(data)
+    assert box.report["captures_overwritten_n"] > 500, "nothing was overrun: this test shows nothing"
+    assert max(status.blocks_max_n for status in of_kind(data, messages.Status)) > 8, "the detector was never behind"
     assert_peaks_are_replayed(data, session)
 
 

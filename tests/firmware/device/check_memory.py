@@ -31,7 +31,7 @@ class Anything:
         self.halves = array("H", [0, 0])
         self.capture = self.port = self
         self.read_lsb = self.set_led = self.latched = self.count = self.capture_now = self.read_fall = self.nothing
-        self.clear = self.nothing
+        self.clear = self.any = self.sleep_us = self.nothing
 
     def nothing(self, *_):
         return 0

@@ -99,6 +99,29 @@ def check_long_words_and_rubbish(box):
     startup.forget_faults()
 
 
+def check_nearly_full_flash(box):
+    """Where a trace finds no room but a number does, a row of faults has its end all the same."""
+    real_open = open
+
+    def nearly_full(name, mode="r"):
+        if "w" in mode and name.startswith("crash"):
+            raise OSError(28)
+        return real_open(name, mode)
+
+    startup.open = nearly_full
+    for told in (0, 1, 2):
+        told_errno = 0
+        try:
+            box.boot(fault=ValueError("boom"))
+        except OSError as error:  # after the reset
+            told_errno = error.errno
+        assert told_errno == 28
+        assert box.last.faults_n == told
+    assert box.boot() == (False, False, -1), "it restarts for ever"
+    startup.open = real_open
+    startup.forget_faults()
+
+
 def check_broken_flash(box):
     """A file system that takes nothing does not keep the box from starting again."""
     real_open = open
@@ -124,6 +147,7 @@ def main(folder):
     box = Box()
     for check in (check_prompt, check_faults, check_late_faults, check_watchdog, check_long_words_and_rubbish):
         check(box)
+    check_nearly_full_flash(box)
     check_broken_flash(box)
     kit.done(starts_n=box.starts_n, resets_n=box.resets_n)
 

@@ -96,6 +96,24 @@ def run(seed, per_mille, rounds_n):
     return taken, latch.edges, trigger.lost_n
 
 
+def busy_days():
+    """Whether an edge is taken for recent: soon after it, and around every multiple of the wrap of ticks_us."""
+    latch = Latch(1, 0)
+    clock = Instant()
+    trigger = TriggerInput(latch, Plain(), clock, EventLog(4))
+    before = trigger.busy()
+    latch.edge()
+    trigger.take()
+    at = Instant()
+    at.epoch, at.ticks = latch.value >> 16, latch.value & 0xFFFF  # as Plain tells it
+    found = []
+    for wraps_n, off_us in ((0, -300), (0, 0), (0, 1_999_999), (0, 2_000_000), (1, -1_000), (1, 0), (1, 1_000), (5, 5)):
+        clock.epoch, clock.ticks = at.epoch + wraps_n, at.ticks
+        clock.add_signed(off_us)
+        found.append(trigger.busy())
+    return before, found
+
+
 def in_order(taken, due):
     """True when what was taken is a part of what was due, each once, in order."""
     place = 0
@@ -128,7 +146,8 @@ def main(rounds_n):
                 "avoidable_n": len(avoidable),
             }
         )
-    kit.done(runs=results)
+    before, found = busy_days()
+    kit.done(runs=results, busy_before=before, busy=found)
 
 
 main(int(sys.argv[1]))

@@ -5,9 +5,13 @@
 import json
 from time import sleep_us, ticks_add, ticks_diff, ticks_us
 
+import hbc_mmio
 from hbc_boards.esp32 import CHIP, RX_GPIO, TRIGGER_GPIO, TX_GPIO, Board
 from hbc_boards.mcpwm_capture import McpwmCapture
 from hbc_boards.port import Port
+
+INT_RAW = CHIP.mcpwm_base + 0x114
+FALL = 1 << 28  # channel 1: the pin's other edge came since the last clear
 
 
 def sleep_until(us):
@@ -24,7 +28,7 @@ def number(driver):
 
 def look(driver):
     """Everything the driver says at this moment."""
-    seen = {"latched": driver.latched(), "fall_latched": driver.fall_latched(), "count": driver.count()}
+    seen = {"latched": driver.latched(), "fall_latched": hbc_mmio.test(INT_RAW, FALL), "count": driver.count()}
     seen["level"] = driver.level()
     driver.read()
     seen["edge"] = number(driver)

@@ -112,13 +112,13 @@ def driver():
                 sleep_us(200)  # the pulse has ended by then
                 capture.read()
                 lead = [capture.halves[0], capture.halves[1]]
-                ended = capture.fall_latched()
+                ended = hbc_mmio.test(BASE + 0x114, CAP1)
                 capture.read_fall()
                 seen.append(
                     [rising, lead, ended, [capture.halves[0], capture.halves[1]], capture.level(), capture.count()]
                 )
                 capture.clear()
-                seen[-1] += [capture.latched(), capture.fall_latched()]
+                seen[-1] += [capture.latched(), hbc_mmio.test(BASE + 0x114, CAP1)]
     return {"seen": seen, "width": capture.CAN_WIDTH, "jitter_ns": capture.jitter_ns}
 
 
