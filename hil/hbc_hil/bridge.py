@@ -20,7 +20,6 @@ from typing import IO
 
 _RECORD = struct.Struct("<QH")
 BUFFER_N = 4096
-SETTLE_S = 0.03  # bytes written to a terminal show as readable a moment later only
 PTY_N = 2048  # paced: bytes in the terminal itself, so few that FIONREAD knows of all (a terminal would hold 64 KiB)
 
 
@@ -112,10 +111,7 @@ class Bridge:
             self.virtual_s = t_ns * 1e-9
             self._offer(data)
             header = self._from_box.read(_RECORD.size)
-        busy_s = time.monotonic()
-        while self._plugged and time.monotonic() < busy_s + SETTLE_S:
-            if not self._all_read():
-                busy_s = time.monotonic()
+        while self._plugged and not self._all_read():
             self._write_some(b"", wait_s=0.01)
             time.sleep(0.001)
         self.finished.set()
@@ -153,6 +149,7 @@ class Bridge:
         """Bytes that the host could read now; the lock is held."""
         if not self._plugged:
             return 0
+        select.select([self._slave], [], [], 0)  # FIONREAD alone does not know of bytes that are still on their way
         answer = fcntl.ioctl(self._slave, termios.FIONREAD, b"\0\0\0\0")
         return int(struct.unpack("i", answer)[0])
 

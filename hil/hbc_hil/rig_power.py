@@ -118,7 +118,9 @@ class BoxPower:
     def _one_boot(self, boot: dict[str, Any]) -> dict[str, Any]:
         """Run until the chip resets; return what the next boot starts from, nothing when there is none."""
         report_path = self._folder / "report.json"
-        report_path.unlink(missing_ok=True)
+        diaries = {name: Path(f"{report_path}.{name}") for name in ("inputs", "led")}  # machine_esp32/diary.py
+        for path in (report_path, *diaries.values()):
+            path.unlink(missing_ok=True)
         self._forget_input(boot)
         self._boots.append((boot["start_ns"] * 1e-9, boot["reset_cause"]))
         process = self._start(boot)
@@ -130,6 +132,8 @@ class BoxPower:
             reason = f"; the world stopped: {self._feed.error}" if self._feed.error else ""
             raise RigError(f"the firmware stopped with exit code {code}: {printed or 'nothing printed'}{reason}")
         told = json.loads(report_path.read_text())
+        for name, diary in diaries.items():
+            told[name] = [json.loads(line) for line in diary.read_text().splitlines()] if diary.exists() else []
         following: dict[str, Any] = told.pop("next_boot", {})
         self._add(told)
         if following and self._config["paced"]:

@@ -8,6 +8,7 @@ import sys
 
 import micropython
 from chip import chip, relock, unlock
+from diary import Diary
 from vtime import NEVER, now, set_poll
 
 BYTE_NS = 86806  # 115200 baud, 8N1
@@ -39,7 +40,7 @@ class Line:
         self.received = bytearray(0)
         self._poll_ns = 20000000 if not chip.paced else 1000000
         self.sent_bytes_n = 0
-        self._inputs = []  # what came, and the virtual time at which the chip first saw it
+        self._inputs = Diary("inputs")  # the virtual time at which the chip first saw bytes, and which
         self._script = chip.config["inputs"]
         if self._script is not None:  # what came before this boot went to the one before, or to the ROM
             self._script = [(t_ns, bytes.fromhex(data)) for t_ns, data in self._script if t_ns >= now()]
@@ -50,7 +51,6 @@ class Line:
     def _tell(self, report):
         self.flush()
         report["sent_bytes_n"] = self.sent_bytes_n
-        report["inputs"] = self._inputs
 
     def send(self, t_ns, buf, n):
         """Bytes whose last bit leaves the pin at t_ns."""
@@ -130,7 +130,7 @@ class Line:
             byte = sys.stdin.buffer.read(1) if self._poll.poll(0) else b""
         if came:
             self.received += came
-            self._inputs.append((now(), came.hex()))
+            self._inputs.add([now(), came.hex()])
 
 
 line = Line()

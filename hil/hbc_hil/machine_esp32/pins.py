@@ -1,8 +1,9 @@
-# Pins with their pulls and interrupts, the pulse counter, and a memory of what the LED did.
+# Pins with their pulls and interrupts, the pulse counter, and what the LED did.
 
 import costs
 import micropython
 from chip import chip, relock, unlock
+from diary import Diary
 from vtime import charge, now
 
 
@@ -56,21 +57,19 @@ class Pin:
 
 
 class Leds:
-    """Remembers what the LED did, for the report."""
+    """Writes down what the LED did, for the report."""
 
     CHANGES_N = 4096
 
     def __init__(self):
         self._gpio = chip.config["led_gpio"]
-        self._changes = []  # [world nanoseconds, level]
-        chip.at_power_off.append(self._tell)
+        self._changes_n = 0
+        self._diary = Diary("led")  # [world nanoseconds, level]
 
     def seen(self, gpio, level):
-        if gpio == self._gpio and len(self._changes) < self.CHANGES_N:
-            self._changes.append([chip.world.to_world(now()), level])
-
-    def _tell(self, report):
-        report["led"] = self._changes
+        if gpio == self._gpio and self._changes_n < self.CHANGES_N:
+            self._changes_n += 1
+            self._diary.add([chip.world.to_world(now()), level])
 
 
 leds = Leds()
