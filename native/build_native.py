@@ -55,7 +55,7 @@ def make_builder() -> FFI:
         "\n".join(f'#include "{header.name}"' for header in headers),
         sources=[_from_here(ROOT / "src" / f"{name}.c") for name in NAMES],
         include_dirs=[str(ROOT / "include")],
-        depends=[*map(str, headers), str(ROOT / "src" / "hbc_rpeak_batch.h"), str(ROOT / "src" / "hbc_wide.h")],
+        depends=[str(header) for header in (*headers, *sorted((ROOT / "src").glob("*.h")))],
         define_macros=[("HBC_RPEAK_BATCH", None)],  # the host's push_block, same result as the device's
         extra_compile_args=["-std=c99", "-O3", "-ffp-contract=off"],
     )

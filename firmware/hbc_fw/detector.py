@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Streaming R-peak detector on the device: the bit-exact viper twin of ``native/src/hbc_rpeak.c``.
 
-The manual is ``native/include/hbc_rpeak.h``; every function here carries the name and the order of its C sibling, and
-the state is the C struct itself, word for word (the tests compare both memories).  Change one, change the other.
+The manual is ``native/include/hbc_rpeak.h``; every function here carries the name and the order of its C sibling (there
+in headers by part: threshold, position, decision, signal), and the state is the C struct itself, word for word (the
+tests compare both memories).  Change one, change the other.
 A call costs 400 instructions, more than a whole filter step, so what C calls at every step or sample stands where it is
 called, under its name: filter, watch_signal, track and decide in ``_step``, feed and take in ``_push_block``.  The TMS
 artefact filter is in ``hbc_fw.artefact``, on words of the same state: called once for all samples far from pulses, and
@@ -12,7 +13,8 @@ Viper on a PC has 64-bit ints and loads words with zeros above, on the ESP32 int
 no intermediate leaves int32 (docs/detector.md) and signed words are loaded as ``(word ^ k) - k`` with k = 2^31.
 Ints passed between functions stay below 2^30: a larger one would be a heap object on the ESP32.
 
-Longer than the house rules: one module beside one C file.
+Longer than the house rules: constants are the compiler's only within one module, and each part would need its own copy
+of the words above.
 """
 # ruff: noqa: F821  (ptr8, ptr16, ptr32 are words of the viper compiler)
 
@@ -194,59 +196,6 @@ _ARTEFACT_OUT_LSB = const(336)
 
 # values of the C functions likeness_q10 and learn_shape: made once, as nothing may be allocated later.
 _SHAPE_VALUES = array("i", bytes(4 * _SHAPE_MAX_N))
-
-
-def _steps_of(duration_ms, rate_hz):
-    return max(1, (duration_ms * rate_hz + 500) // 1000)
-
-
-def _rr_limit(hold_n, rr_n):
-    return rr_n + ((rr_n * _TUNE_BACK_RR_Q4) >> 4) + hold_n
-
-
-def _init(state, rate_hz):
-    """Fill the zeroed state as ``hbc_rpeak_init`` does; plain Python, not under the clock."""
-    decim_n = max(1, rate_hz // _STEP_RATE_HZ)
-    step_hz = rate_hz // decim_n
-    smooth_n = _steps_of(24, step_hz)
-    bend_n = _steps_of(24, step_hz)
-    energy_n = _steps_of(_TUNE_ENERGY_MS, step_hz)
-    seek_n = _steps_of(24, step_hz)
-    delay_n = ((decim_n - 1) + (smooth_n - 1) * decim_n + decim_n + 2 * bend_n * decim_n) // 2
-    spent_n = delay_n + _steps_of(16, rate_hz) + 1 + decim_n * ((energy_n - 1) // 2 + seek_n + 1)
-    room_n = (rate_hz * LATENCY_MS // 1000 - spent_n) // decim_n
-    hold_n = min(_steps_of(_TUNE_HOLD_MS, step_hz), room_n)
-    state[_DECIM_N] = decim_n
-    state[_DECIM_RECIP_Q12] = 4096 // decim_n
-    state[_SMOOTH_N] = smooth_n
-    state[_BEND_N] = bend_n
-    state[_ENERGY_N] = energy_n
-    state[_HOLD_N] = hold_n
-    state[_REFRACTORY_N] = _steps_of(200, step_hz)
-    state[_T_WAVE_N] = _steps_of(360, step_hz)
-    state[_SECOND_N] = step_hz
-    state[_FLOOR_ENERGY] = 48 * smooth_n * energy_n
-    state[_FINE_DELAY_N] = (smooth_n + 2 * bend_n - 3) // 2
-    state[_SHAPE_HALF_N] = _steps_of(60, step_hz)
-    state[_BEND_SEEK_N] = seek_n
-    state[_RAW_DELAY_N] = delay_n
-    state[_RAW_SEEK_N] = _steps_of(16, rate_hz)
-    state[_RAW_BACK_N] = _steps_of(48, rate_hz)
-    state[_RAW_LATE_N] = rate_hz * LATENCY_MS // 1000 - 1 - _steps_of(4, rate_hz)
-    state[_RAW_SMOOTH_N] = rate_hz * 4 // 1000
-    state[_RAW_ARM_N] = _steps_of(4, rate_hz)
-    state[_HUM_TURN] = 50 * decim_n * 65536 // rate_hz
-    state[_HUM_TURN + 1] = 60 * decim_n * 65536 // rate_hz
-    artefact_init(state, rate_hz)
-    state[_NEAR_RECIP_Q16] = 65536 * _NEAR_N // state[_ARTEFACT_LAG_MAX_N]
-    state[_RAIL_LOW] = -32768
-    state[_RAIL_HIGH] = 32767
-    state[_COARSE_WEIGHT] = 16
-    state[_POLARITY] = 1
-    state[_SINCE_N] = 3 * step_hz
-    state[_RR_LIMIT_N] = _rr_limit(hold_n, step_hz)
-    state[_LEARN_LEFT_N] = 2 * step_hz
-    state[_NO_BEAT_N] = (5 * step_hz) >> 1
 
 
 # --- thresholds ------------------------------------------------------------------------------------------------------
@@ -693,6 +642,10 @@ def _locate(state):
 # An index may exceed 2^30, so it travels as the number of the state word that holds it.
 
 
+def _rr_limit(hold_n, rr_n):
+    return rr_n + ((rr_n * _TUNE_BACK_RR_Q4) >> 4) + hold_n
+
+
 @micropython.viper
 def _enqueue(state, idx_word: int, q8: int, quality: int):
     s = ptr32(state)
@@ -861,7 +814,7 @@ def _near_limit(state) -> int:
     near = (int(s[_CAND_NEAR]) ^ k) - k
     if near < 0:
         return 0
-    most = (int(_weighted(state, int(s[_SIGNAL_MID]), int(s[_SIGNAL_FINE_MID]))) >> 4) * 9
+    signal = int(_weighted(state, int(s[_SIGNAL_MID]), int(s[_SIGNAL_FINE_MID])))
     usual = int(s[_NEAR + near])
     if near > 0:
         if int(s[_NEAR + near - 1]) > usual:
@@ -869,12 +822,14 @@ def _near_limit(state) -> int:
     if near < _NEAR_N - 1:
         if int(s[_NEAR + near + 1]) > usual:
             usual = int(s[_NEAR + near + 1])
-    if usual > most >> 2:
-        return most
-    usual = 3 * usual + (usual >> 1)
+    most = (usual >> 6) * 45
+    if most > (signal >> 6) * 20:
+        most = (signal >> 6) * 20
+    most += (signal >> 6) * 22
+    usual = (usual >> 1) * 7
     if usual > most:
-        return most
-    return usual
+        usual = most
+    return usual + (signal >> 10) * int(_shape_part(state))
 
 
 @micropython.viper
@@ -999,6 +954,55 @@ def _end_second(state):
 
 
 # --- the stream ------------------------------------------------------------------------------------------------------
+
+
+def _steps_of(duration_ms, rate_hz):
+    return max(1, (duration_ms * rate_hz + 500) // 1000)
+
+
+def _init(state, rate_hz):
+    """Fill the zeroed state as ``hbc_rpeak_init`` does; plain Python, not under the clock."""
+    decim_n = max(1, rate_hz // _STEP_RATE_HZ)
+    step_hz = rate_hz // decim_n
+    smooth_n = _steps_of(24, step_hz)
+    bend_n = _steps_of(24, step_hz)
+    energy_n = _steps_of(_TUNE_ENERGY_MS, step_hz)
+    seek_n = _steps_of(24, step_hz)
+    delay_n = ((decim_n - 1) + (smooth_n - 1) * decim_n + decim_n + 2 * bend_n * decim_n) // 2
+    spent_n = delay_n + _steps_of(16, rate_hz) + 1 + decim_n * ((energy_n - 1) // 2 + seek_n + 1)
+    room_n = (rate_hz * LATENCY_MS // 1000 - spent_n) // decim_n
+    hold_n = min(_steps_of(_TUNE_HOLD_MS, step_hz), room_n)
+    state[_DECIM_N] = decim_n
+    state[_DECIM_RECIP_Q12] = 4096 // decim_n
+    state[_SMOOTH_N] = smooth_n
+    state[_BEND_N] = bend_n
+    state[_ENERGY_N] = energy_n
+    state[_HOLD_N] = hold_n
+    state[_REFRACTORY_N] = _steps_of(200, step_hz)
+    state[_T_WAVE_N] = _steps_of(360, step_hz)
+    state[_SECOND_N] = step_hz
+    state[_FLOOR_ENERGY] = 48 * smooth_n * energy_n
+    state[_FINE_DELAY_N] = (smooth_n + 2 * bend_n - 3) // 2
+    state[_SHAPE_HALF_N] = _steps_of(60, step_hz)
+    state[_BEND_SEEK_N] = seek_n
+    state[_RAW_DELAY_N] = delay_n
+    state[_RAW_SEEK_N] = _steps_of(16, rate_hz)
+    state[_RAW_BACK_N] = _steps_of(48, rate_hz)
+    state[_RAW_LATE_N] = rate_hz * LATENCY_MS // 1000 - 1 - _steps_of(4, rate_hz)
+    state[_RAW_SMOOTH_N] = rate_hz * 4 // 1000
+    state[_RAW_ARM_N] = _steps_of(4, rate_hz)
+    state[_HUM_TURN] = 50 * decim_n * 65536 // rate_hz
+    state[_HUM_TURN + 1] = 60 * decim_n * 65536 // rate_hz
+    artefact_init(state, rate_hz)
+    state[_NEAR_RECIP_Q16] = 65536 * _NEAR_N // state[_ARTEFACT_LAG_MAX_N]
+    state[_RAIL_LOW] = -32768
+    state[_RAIL_HIGH] = 32767
+    state[_COARSE_WEIGHT] = 16
+    state[_POLARITY] = 1
+    state[_SINCE_N] = 3 * step_hz
+    state[_RR_LIMIT_N] = _rr_limit(hold_n, step_hz)
+    state[_LEARN_LEFT_N] = 2 * step_hz
+    state[_NO_BEAT_N] = (5 * step_hz) >> 1
 
 
 @micropython.viper

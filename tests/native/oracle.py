@@ -184,7 +184,8 @@ def decide(bands: Bands, locate: Locator, clear: ClearTime, nearby: Nearby, plan
             if bands.coarse[top] >= plan.floor:
                 candidate = Candidate(top, bands.size(top), locate(top))
                 view = judge.shapes.view(candidate.peak[3], now, nearby.at(top))
-                if judge.weigh(candidate.size) > nearby.limit(top, judge.beat_energy):
+                shape_q10 = judge.shapes.part_q10(view, judge.noise_share(now))
+                if judge.weigh(candidate.size) > nearby.limit(top, judge.beat_energy, shape_q10):
                     judge.judge(candidate, now, view)
 
 

@@ -57,10 +57,11 @@ class Nearby:
         """Towards the lower third."""
         return usual + (usual >> 5) + 1 if energy > usual else usual - (usual >> 4)
 
-    def limit(self, step: int, beat: int) -> int:
+    def limit(self, step: int, beat: int, shape_q10: int) -> int:
         """What a candidate of that step must exceed, ``beat`` being the energy of a beat."""
-        place, most = int(self.place[step]), 9 * (beat >> 4)
+        place = int(self.place[step])
         if place == FAR:
             return 0
         usual = max(self.usual[max(0, place - 1) : place + 2])
-        return most if usual > most >> 2 else min(most, 3 * usual + (usual >> 1))
+        most = 22 * (beat >> 6) + min(45 * (usual >> 6), 20 * (beat >> 6))
+        return min(7 * (usual >> 1), most) + shape_q10 * (beat >> 10)

@@ -65,7 +65,7 @@ def test_adversarial_input_meets_no_sanitizer(gcc: str, tmp_path: Path) -> None:
     flags = ["-std=c99", "-O1", "-g", "-DHBC_RPEAK_CHECK", *sanitizers]
     sources = [str(HERE / "bounds_harness.c"), str(NATIVE / "src" / "hbc_artefact.c")]
     subprocess.run([gcc, *flags, f"-I{NATIVE / 'include'}", *sources, "-o", str(harness)], check=True)
-    done = subprocess.run([str(harness)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([str(harness)], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     print(done.stdout)
     samples_n, held_n = (int(done.stdout.split()[i]) for i in (0, 4))
@@ -77,7 +77,7 @@ def test_adversarial_input_meets_no_sanitizer(gcc: str, tmp_path: Path) -> None:
 def run_native_fuzz(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """native/fuzz/run.py with its programs in a folder of ours."""
     return subprocess.run(
-        [sys.executable, str(RUN), f"--out={out}", *arguments], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, str(RUN), f"--out={out}", *arguments], capture_output=True, text=True, timeout=900, check=False
     )
 
 
@@ -98,7 +98,7 @@ def test_the_hammer_sees_a_late_peak_and_says_how_to_repeat_it(tmp_path: Path) -
     assert done.returncode != 0
     assert "broken promise: latency of a usual beat" in done.stderr
     how = next(line.split("hammer ")[1].split() for line in done.stderr.splitlines() if "repeat: hammer" in line)
-    again = subprocess.run([str(tmp_path / "hammer"), *how], capture_output=True, text=True, timeout=60, check=False)
+    again = subprocess.run([str(tmp_path / "hammer"), *how], capture_output=True, text=True, timeout=300, check=False)
     assert again.returncode != 0
     assert again.stderr.splitlines()[0] == next(line for line in done.stderr.splitlines() if "broken" in line)
 

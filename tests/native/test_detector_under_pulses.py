@@ -5,8 +5,10 @@ import itertools
 import numpy as np
 import pytest
 import rpeak_cases as cases
-from artefact_campaign import PATTERN_NAMES, QUICK, detect_with_mask, pooled, tally
-from artefact_world import PATIENTS, Setting, patient, record
+from artefact_campaign import PATTERN_NAMES, QUICK
+from artefact_patients import PATIENTS, patient
+from artefact_tally import detect_with_mask, pooled, tally
+from artefact_world import Setting, record
 from hbc_native import RPeakDetector
 from hbc_native._rpeak import ffi
 from numpy.typing import NDArray

@@ -22,7 +22,10 @@ def twin_source() -> str:
 
 @pytest.fixture(scope="module")
 def c_source() -> str:
-    return (C_FOLDER / "hbc_rpeak.c").read_text(encoding="utf-8")
+    """The parts in the order in which the compiler sees them."""
+    parts = ("tune.h", "threshold.h", "position.h", "decision.h", "signal.h")
+    files = [*(f"hbc_rpeak_{part}" for part in parts), "hbc_rpeak.c"]
+    return "\n".join((C_FOLDER / name).read_text(encoding="utf-8") for name in files)
 
 
 @pytest.fixture(scope="module")

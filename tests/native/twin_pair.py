@@ -15,7 +15,7 @@ TWIN = FIRMWARE / "hbc_fw" / "detector.py"
 FILTER_TWIN = FIRMWARE / "hbc_fw" / "artefact.py"
 RUNNER = Path(__file__).resolve().parent / "twin_runner.py"
 BLOCK_N = 64
-TIME_LIMIT_S = 120
+TIME_LIMIT_S = 300
 STATE_WORD = ffi.offsetof("hbc_rpeak", "signal_state") // 4
 
 

@@ -11,9 +11,10 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from artefact_campaign import detect_with_mask, pooled, tally
-from artefact_world import PATTERNS, RATE_HZ, Recording, pulse_edges_ns
+from artefact_tally import detect_with_mask, pooled, tally
+from artefact_world import RATE_HZ, Recording, pulse_edges_ns
 from detector_scores import Record, load, record_paths
+from hbc_hil.stimulator import PATTERNS
 from scipy.signal import resample_poly
 
 DURATION_S = 600
