@@ -71,6 +71,8 @@ def check_header(stem: Path) -> list[str]:
             f"{stem}: a record of {len(segments)} segments; give one segment, for example {segments[-1][:40]!r}"
         )
     for name in files:
+        if name == ".." or Path(name).name != name:
+            raise InputError(f"{stem}: its header names {name[:40]!r}, not a file beside it; copy .hea and .dat again")
         beside = stem.with_name(name)
         if beside.exists():
             check_size(beside)
