@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,9 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-SCALE_WIDTH_BEATS = 20.0
+#: Standard deviation of the kernel in beats. With 20 beats .48 of Dash dips of 2 bpm were found in restless real
+#: hearts, with 8 and with 5 beats .55.
+SCALE_WIDTH_BEATS = 8.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class Block:
         """Measured heart cycles less what the slow regressors take."""
         return int(np.count_nonzero(self.measured)) - int(self.smooth.shape[1])
 
+    @functools.cached_property
+    def _to_drift(self) -> FloatArray:
+        """What takes a row's cycles outside gaps to the coefficients of the slow regressors, (outside, q)."""
+        return np.asarray(np.linalg.pinv(self.smooth[~self.in_gap]).T)
+
     def repair(self, rows: FloatArray) -> FloatArray:
         """Bridge excluded cycles linearly, project out what is slow, silence gaps; shape (rows, n) in and out."""
         index = np.arange(self.beats_n)
@@ -48,9 +56,7 @@ class Block:
             span = np.maximum(good[right] - good[left], 1)
             part = np.clip((bad - good[left]) / span, 0.0, 1.0)
             filled[:, bad] = (1.0 - part) * filled[:, good[left]] + part * filled[:, good[right]]
-        keep = ~self.in_gap
-        coefficients = filled[:, keep] @ np.linalg.pinv(self.smooth[keep]).T
-        filled -= coefficients @ self.smooth.T
+        filled -= (filled[:, ~self.in_gap] @ self._to_drift) @ self.smooth.T
         filled[:, self.in_gap] = 0.0
         return np.asarray(filled)
 
@@ -60,7 +66,7 @@ class Block:
 
 
 def with_local_scale(block: Block, row: FloatArray, filter_: FloatArray) -> Block:
-    """The block with the local size of the noise in a repaired row (1, n), averaged over about 50 beats.
+    """The block with the local size of the noise in a repaired row (1, n), averaged over about 20 beats.
 
     Hearts are calm and restless in turn; beats in a calm stretch tell more. Single wild beats are clipped.
     """

@@ -56,11 +56,6 @@ def power(transform: ComplexArray) -> FloatArray:
     return np.asarray(transform.real**2 + transform.imag**2)
 
 
-def overlaps(left: ComplexArray, right: ComplexArray) -> FloatArray:
-    """Real part of the products of every transform on the left with every one on the right, (left, right)."""
-    return np.asarray(left.real @ right.real.T + left.imag @ right.imag.T)
-
-
 def autocovariance(series: FloatArray, lags_n: int) -> FloatArray:
     """Sums of products at lags 0..lags_n of each row, shape (rows, lags_n + 1)."""
     n = transform_n(series.shape[-1], lags_n)
@@ -126,7 +121,7 @@ def filter_products(filters: FloatArray) -> FloatArray:
     return products
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=24)  # some 2 MB each; runs of a cohort have a few dozen lengths
 def _white(rows_n: int, n: int, stream: int) -> ComplexArray:
     """Transform of fixed white noise; the same numbers in every run, so that a result can be reproduced."""
     rng = np.random.default_rng((SEED, n, stream))

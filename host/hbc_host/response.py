@@ -68,7 +68,11 @@ def regressors(
     time_s, integral = _cumulative(shape, train_s)
     # Heart cycles follow one another: the end of one is the start of the next.
     bounds_s = np.append(starts_s, ends_s[-1:])[:, None] - onsets_s[None, :]
-    return np.asarray(np.diff(np.interp(bounds_s, time_s, integral), axis=0) / (ends_s - starts_s)[:, None])
+    # A response is short beside a run: before it the integral is zero, after it constant, and neither is looked up.
+    total = np.where(bounds_s < time_s[-1], 0.0, integral[-1])
+    inside = (bounds_s > 0.0) & (bounds_s < time_s[-1])
+    total[inside] = np.interp(bounds_s[inside], time_s, integral)
+    return np.asarray((total[1:] - total[:-1]) / (ends_s - starts_s)[:, None])
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,24 @@
 """How often estimate_coupling says "coupled" where no train slows the heart; the limit is 5 %.
 
-Example: ``python tests/study/null_campaign.py --runs 400 --seed 101``
+Example: ``python tests/study/null_campaign.py --runs 400 --seed 101 --out nulls.csv --jobs 2``
 
-Prints a row per world and protocol: usable runs, shares called coupled and "cannot tell", and the exact one-sided
-binomial p against 5 %. A row is marked when that p, times the number of rows, is below 0.05 ("above 5 %"), and when
-the share is below 3 % ("below 3 %", the price of caution). Exit code 1 when any row is above 5 %.
+With ``--out`` each run is kept in a file: the same command goes on where it was stopped, with more runs or another seed
+it adds to what is there, and ``--runs 0`` only prints. Printed is a row per world and protocol: usable runs, shares
+called coupled and "cannot tell", and the exact one-sided binomial p against 5 %. A row is marked when that p, times
+the number of rows, is below 0.05 ("above 5 %"), and when the share is below 3 % ("below 3 %", the price of caution).
+Exit code 1 when any row is above 5 %.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 import zlib
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +26,18 @@ import numpy as np
 # A script's own folder is on the path already; a test that loads this file by path needs it too.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from backgrounds import real_windows
-from hbc_host.coupling import estimate_coupling
+from hbc_host.coupling import CouplingResult, estimate_coupling
 from hbc_host.trains import Protocol, parse_protocol
+from null_pieces import Outcome, Pieces, estimator_version
 from null_worlds import REST_S, TRAINS_N, WORLDS, World, real_world
+from rich.console import Console
+from rich.progress import track
+from threadpoolctl import threadpool_limits
 
 LEVEL = 0.05
 LOW_SHARE = 0.03
+#: Runs that are made and written down together.
+PIECE_N = 20
 
 
 def data_folder(given: Path | None = None) -> Path:
@@ -45,13 +56,55 @@ def real_worlds(folder: Path, protocol: Protocol) -> dict[str, World]:
     return {"real RR": real_world(calm), "real RR, any rhythm": real_world(every)}
 
 
+def one_estimate(world: World, protocol: Protocol, seeds: tuple[int, ...], run: int) -> CouplingResult:
+    """The estimate of one run, which has its own random numbers."""
+    one = world(np.random.default_rng((*seeds, run)), protocol)
+    return estimate_coupling(one.beats_s, one.onsets_s, train_s=one.train_s, gaps_s=one.gaps_s)
+
+
 def verdicts(world: World, protocol: Protocol, seeds: tuple[int, ...], runs_n: int) -> Counter[str]:
-    """Verdicts of as many runs, each from its own random numbers."""
-    found: Counter[str] = Counter()
-    for run in range(runs_n):
-        one = world(np.random.default_rng((*seeds, run)), protocol)
-        found[estimate_coupling(one.beats_s, one.onsets_s, train_s=one.train_s, gaps_s=one.gaps_s).verdict] += 1
-    return found
+    """Verdicts of as many runs."""
+    return Counter(one_estimate(world, protocol, seeds, run).verdict for run in range(runs_n))
+
+
+@functools.lru_cache(maxsize=4)
+def all_worlds(folder: Path, name: str) -> dict[str, World]:
+    """Real and simulated worlds of a protocol; reading records takes seconds."""
+    return {**real_worlds(folder, parse_protocol(name)), **WORLDS}
+
+
+def make_piece(folder: Path, name: str, key: str, seed: int, runs: list[int]) -> list[Outcome]:
+    """Some runs of one world, on one core."""
+    protocol, world = parse_protocol(name), all_worlds(folder, name)[key]
+    # Each row has its own hearts: with the same ones in all, rows would err together.
+    seeds = (seed, zlib.crc32(key.encode()), TRAINS_N[name])
+    with threadpool_limits(limits=1):
+        results = [(run, one_estimate(world, protocol, seeds, run)) for run in runs]
+    return [Outcome(name, key, seed, run, result.verdict, round(result.p_value, 6)) for run, result in results]
+
+
+Task = tuple[Path, str, str, int, list[int]]
+
+
+def tasks(cells: list[tuple[str, str]], folder: Path, seed: int, runs_n: int, pieces: Pieces) -> list[Task]:
+    """What is still to be run, all rows growing together, so that a table of half the runs is a table."""
+    found: list[tuple[int, Task]] = []
+    for name, key in cells:
+        runs = pieces.missing(name, key, seed, runs_n)
+        found += [(at, (folder, name, key, seed, runs[at : at + PIECE_N])) for at in range(0, len(runs), PIECE_N)]
+    return [task for _, task in sorted(found, key=lambda item: item[0])]
+
+
+def carry_out(todo: list[Task], jobs_n: int) -> Iterator[list[Outcome]]:
+    """Finished pieces, from as many processes; the bar is for people who wait at a terminal."""
+    console = Console(stderr=True)
+    if jobs_n == 1:
+        done = (make_piece(*task) for task in todo)
+        yield from track(done, "runs", total=len(todo), console=console, disable=not console.is_terminal)
+        return
+    with ProcessPoolExecutor(jobs_n) as pool:
+        made = pool.map(make_piece, *zip(*todo, strict=True)) if todo else iter(())
+        yield from track(made, "runs", total=len(todo), console=console, disable=not console.is_terminal)
 
 
 def excess_p(coupled_n: int, usable_n: int) -> float:
@@ -80,28 +133,39 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=101)
     parser.add_argument("--worlds", nargs="+", default=None, metavar="WORLD", help="names as in the table; default all")
     parser.add_argument("--protocol", nargs="+", choices=sorted(TRAINS_N), default=["dash", "itbs"])
+    parser.add_argument("--out", type=Path, default=None, help="file of all runs (CSV), to which new ones are added")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--data", type=Path, default=None, help="folder of MIT-BIH records")
     args = parser.parse_args()
     folder = data_folder(args.data)
     if not folder.is_dir():
         print(f"{folder}: no MIT-BIH records there; real RR series are left out (give --data)")
-    cells = []
-    for name in args.protocol:
-        protocol = parse_protocol(name)
-        worlds = {**real_worlds(folder, protocol), **WORLDS}
-        unknown = sorted(set(args.worlds or ()) - set(worlds))
-        if unknown:
-            parser.error(f"no world {', '.join(unknown)}; there are: {', '.join(worlds)}")
-        cells += [(key, world, protocol) for key, world in worlds.items() if args.worlds is None or key in args.worlds]
+    known = [(name, key) for name in args.protocol for key in all_worlds(folder, name)]
+    unknown = sorted(set(args.worlds or ()) - {key for _, key in known})
+    if unknown:
+        parser.error(f"no world {', '.join(unknown)}; there are: {', '.join(dict.fromkeys(key for _, key in known))}")
+    cells = [(name, key) for name, key in known if args.worlds is None or key in args.worlds]
+    pieces = Pieces(args.out, estimator_version())
+    if pieces.others_n:
+        print(f"{args.out}: not counted are runs of another version of the estimator: {pieces.others_n}")
+    try:
+        for outcomes in carry_out(tasks(cells, folder, args.seed, args.runs, pieces), args.jobs):
+            pieces.add(outcomes)
+    except KeyboardInterrupt:
+        print("stopped: the table holds what was run so far" + (", the same command goes on" if args.out else ""))
+    return table(cells, pieces)
+
+
+def table(cells: list[tuple[str, str]], pieces: Pieces) -> int:
+    """Print a row for each cell that has runs; 1 when any is above the limit."""
     print("| world | protocol | runs | coupled | cannot tell | p against 5 % | |\n|---|---|---|---|---|---|---|")
-    broken = False
-    for key, world, protocol in cells:
-        # Each row has its own hearts: with the same ones in all, rows would err together.
-        seeds = (args.seed, zlib.crc32(key.encode()), TRAINS_N[protocol.name])
-        line, is_above = row(key, protocol, verdicts(world, protocol, seeds, args.runs), len(cells))
-        broken |= is_above
-        print(line, flush=True)
-    return 1 if broken else 0
+    counted = [(name, key, found) for name, key in cells if (found := pieces.verdicts(name, key)).total()]
+    rows = [row(key, parse_protocol(name), found, len(counted)) for name, key, found in counted]
+    print("\n".join(line for line, _ in rows))
+    total = sum((found for _, _, found in counted), Counter[str]())
+    usable_n = total.total() - total["unusable"]
+    print(f"all rows: {total['coupled']} of {usable_n} ({total['coupled'] / max(usable_n, 1):.4f})")
+    return 1 if any(is_above for _, is_above in rows) else 0
 
 
 if __name__ == "__main__":

@@ -61,3 +61,30 @@ def test_worlds_are_what_they_say(campaign: ModuleType) -> None:
     assert abs(wrong.train_s / dash.train_s - 1.0) == pytest.approx(0.2)
     again = campaign.WORLDS["train 20 % wrong"](np.random.default_rng(1), dash)
     assert np.array_equal(wrong.beats_s, again.beats_s)
+
+
+def test_a_campaign_that_was_stopped_goes_on_where_it_ended_and_seeds_add_up(
+    campaign: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "nulls.csv"
+
+    def call(*more: str) -> str:
+        words = ["--worlds", "quiet", "--protocol", "dash", "--data", str(tmp_path), "--out", str(out), *more]
+        monkeypatch.setattr(sys, "argv", ["null_campaign.py", *words])
+        assert campaign.main() == 0
+        return capsys.readouterr().out
+
+    assert "| quiet | dash | 3 |" in call("--runs", "3", "--seed", "7")
+    whole = out.read_text()
+    # A crash cut off the last line; another version of the estimator wrote into the same file.
+    first, second, last = whole.splitlines()[1:]
+    other = "0123456789ab" + first[first.index(",") :]
+    out.write_text("\n".join((whole.splitlines()[0], first, second, other, last[:-12])))
+    shown = call("--runs", "3", "--seed", "7")
+    assert "another version of the estimator: 1\n" in shown
+    assert "| quiet | dash | 3 |" in shown
+    kept = [line for line in out.read_text().splitlines() if not line.startswith("0123456789ab")]
+    assert kept == whole.splitlines()
+    assert "| quiet | dash | 5 |" in call("--runs", "2", "--seed", "8")
+    assert "| quiet | dash | 5 |" in call("--runs", "0")
+    assert len(out.read_text().splitlines()) == 7
