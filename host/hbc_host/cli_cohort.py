@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from hbc_host.cli_common import HbcGroup, JsonOption, Output, command_line, progress, refuse_overwriting
+from hbc_host.counting import counted
 from hbc_host.errors import InputError
-
-if TYPE_CHECKING:
-    from hbc_host.cohort.audit import Audit
 
 app = typer.Typer(
     name="cohort",
@@ -35,7 +33,6 @@ ImprovementOption = Annotated[
     ),
 ]
 JSON_NAME, HTML_NAME = "cohort.json", "cohort.html"
-LEVELS_SHOWN = ("refused", "warning")
 
 
 @app.command()
@@ -62,36 +59,10 @@ def check(
     refs = find_recordings(folder)
     with progress("reading") as bar:
         audit = audit_cohort(refs, table, protocol_name=protocol, on_done=bar)
-    _show_audit(out, audit)
+    from hbc_host.cli_cohort_words import show_audit
+
+    show_audit(out, audit)
     out.json(plain(asdict(audit)))
-
-
-def _show_audit(out: Output, audit: Audit) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(header_style="bold")
-    for heading in ("", "about", "reason"):
-        table.add_column(heading, overflow="fold")
-    shown = [one for one in audit.findings if one.level in LEVELS_SHOWN]
-    for one in shown:
-        table.add_row(*(Text(cell) for cell in (one.level, one.about, one.text)))
-    if shown:
-        out.console.print(table)
-    for one in audit.findings:
-        if one.level not in LEVELS_SHOWN and one.about == "outcomes":
-            out.say(f"note: {one.text}")
-    rest_n = sum(one.level not in LEVELS_SHOWN and one.about != "outcomes" for one in audit.findings)
-    if rest_n:
-        out.say(f"{rest_n} more notes on single recordings and patients: --json tells them")
-    sites = ", ".join(f"{site} {patients_n}" for site, patients_n in audit.sites)
-    out.say(
-        f"{audit.loaded_n} of {audit.recordings_n} recordings load: {len(audit.runs)} runs of patients by site: {sites}"
-    )
-    out.say(
-        f"{audit.patients_n} patients with recordings, {audit.outcomes_n} in the table of outcomes, "
-        f"{audit.analysable_n} with both a run and an outcome"
-    )
 
 
 @app.command()
@@ -124,6 +95,7 @@ def fit(
     _refuse_inside(folder, target)
     refuse_overwriting([outcomes], {"--out": target / JSON_NAME})
     out = Output(json_target)
+    from hbc_host.cli_cohort_words import estimated, show_fit
     from hbc_host.cohort.document import to_document, write_document
     from hbc_host.cohort.fit import fit_cohort
     from hbc_host.cohort.outcomes import read_outcomes
@@ -144,7 +116,7 @@ def fit(
             scheduler=scheduler,
             on_done=lambda done_n, all_n: bar(done_n / all_n),
         )
-    out.say(f"{runs.num_rows} runs of {len(refs)} recordings, {new_n} recordings estimated now, the others known")
+    out.say(f"{counted(runs.num_rows, 'run')} of {counted(len(refs), 'recording')}; {estimated(new_n, len(refs))}")
     with progress("fitting"):
         found = fit_cohort(runs, table, seed=seed)
     words: list[Any] = ["cohort", "fit", folder, "--outcomes", outcomes, "--out", target, "--seed", seed]
@@ -155,7 +127,7 @@ def fit(
     write_document(target / JSON_NAME, document)
     with progress("drawing"):
         write_report(document, target / HTML_NAME)
-    _show(out, document)
+    show_fit(out, document)
     out.say(f"report: {target / HTML_NAME}")
     out.json(document)
 
@@ -163,22 +135,6 @@ def fit(
 def _refuse_inside(folder: Path, target: Path) -> None:
     if target.resolve() == folder.resolve() or folder.resolve() in target.resolve().parents:
         raise InputError(f"--out {target} lies within the recordings {folder}; choose another --out")
-
-
-def _show(out: Output, document: dict[str, Any]) -> None:
-    from hbc_host.cohort.report import num, pval, ratio, sentence
-
-    out.say(sentence(document))
-    prediction, seen = document["prediction"], document["validation"]
-    if prediction:
-        out.say(f"uncorrected, as measured: {ratio(prediction['as_measured_per_sd'])}")
-        out.say(f"permutation p {pval(prediction['permutation_p'])}, {prediction['patients_n']} patients analysed")
-    if seen:
-        out.say(f"cross-validated AUC {num(seen['auc']['auc'])}, gain by coupling {num(seen['gain']['auc'])}")
-    for text in document["limits"]:
-        out.say(text)
-    for note in document["notes"]:
-        out.say(f"note: {note}")
 
 
 @app.command()
@@ -241,5 +197,6 @@ def simulate(
             runs_n = write_cohort(plan, folder, on_done=bar)
     except (ScenarioError, ValueError) as fault:
         raise InputError(str(fault)) from None
-    out.say(f"{patients} patients, {runs_n} runs in {folder / 'recordings'}; truth in {folder / 'truth.json'}")
+    simulated = f"{counted(patients, 'patient')}, {counted(runs_n, 'run')}"
+    out.say(f"{simulated} in {folder / 'recordings'}; truth in {folder / 'truth.json'}")
     out.say(f"next: hbc cohort fit {folder / 'recordings'} --outcomes {folder / 'outcomes.csv'}")

@@ -2,7 +2,8 @@
 
 Simulates a few sessions of four runs, links each under many names (another name is another recording), and
 estimates all of them as ``hbc cohort fit`` does. Every second the resident memory of this process and of its workers is
-read from /proc. Prints a row per tenth of the work, then cost per run and what that makes for a million.
+read from /proc. Prints a row per twentieth of the work, then by how much memory grows per run over the second half of
+the work (the first fills caches), cost per run, and what both make for a million.
 
 Example: ``nice -n 15 python tests/study/cohort_scale.py --runs 10000``
 """
@@ -17,6 +18,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 from hbc_hil.cohort import CohortPlan
 from hbc_hil.cohort_files import write_cohort
 from hbc_host.cohort.recordings import find_recordings
@@ -58,7 +60,7 @@ class Watch(threading.Thread):
             self.worker_mb = max([self.worker_mb, *(resident_mb(pid) for pid in children())])
 
     def take(self) -> tuple[float, float]:
-        found = max(self.own_mb, resident_mb(os.getpid())), self.worker_mb
+        found = max(self.own_mb, resident_mb(os.getpid())), max([self.worker_mb, *map(resident_mb, children())])
         self.own_mb = self.worker_mb = 0.0
         return found
 
@@ -86,13 +88,15 @@ def main() -> None:
         watch = Watch()
         watch.start()
         began_s, cpu_s = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-        print("| recordings done | minutes | this process, MB | largest worker, MB |\n|---|---|---|---|", flush=True)
+        print("| runs done | minutes | this process, MB | largest worker, MB |\n|---|---|---|---|", flush=True)
+        seen: list[tuple[int, float, float]] = []
 
         def on_done(done_n: int, all_n: int) -> None:
-            if done_n % max(all_n // 10, 1) == 0 or done_n == all_n:
-                own_mb, worker_mb = watch.take()
+            if done_n % max(all_n // 20, 1) == 0 or done_n == all_n:
+                seen.append((done_n * SITES_N, *watch.take()))
                 minutes = (time.monotonic() - began_s) / 60.0
-                print(f"| {done_n} | {minutes:.1f} | {own_mb:.0f} | {worker_mb:.0f} |", flush=True)
+                runs_n, own_mb, worker_mb = seen[-1]
+                print(f"| {runs_n} | {minutes:.1f} | {own_mb:.1f} | {worker_mb:.1f} |", flush=True)
 
         store = RunStore(home / "runs")
         table, _ = estimate_cohort(refs, store, jobs_n=args.jobs, scheduler=args.scheduler, on_done=on_done)
@@ -105,6 +109,10 @@ def main() -> None:
         f"\n{runs_n} runs in {wall_s:.0f} s; {used_s / runs_n:.3f} CPU s and {size_n / runs_n:.0f} bytes of table a run"
     )
     print(f"a million runs at this cost: {used_s / runs_n * 1e6 / 3600:.0f} CPU hours, {size_n / runs_n / 1e3:.1f} GB")
+    later = np.array(seen[len(seen) // 2 :])
+    if later.shape[0] > 2:
+        own_kb, worker_kb = (1e3 * float(np.polyfit(later[:, 0], later[:, k], 1)[0]) for k in (1, 2))
+        print(f"memory grows by {own_kb:.2f} kB a run here and {worker_kb:.2f} kB a run in the largest worker")
 
 
 if __name__ == "__main__":

@@ -90,6 +90,7 @@ def error_table(runs_n: int, seed: int, starts_s: tuple[float, ...]) -> dict[flo
     )
     print("|---|---|---|---|---|---|---|")
     library, first = {}, math.nan
+    slopes, shares = [], []
     for start_s in starts_s:
         known = library[start_s] = known_runs(runs_n, start_s, seed)
         ok = known.usable & np.isfinite(known.effect_bpm)
@@ -104,6 +105,9 @@ def error_table(runs_n: int, seed: int, starts_s: tuple[float, ...]) -> dict[flo
             f"| {share:.2f} |",
             flush=True,
         )
+        slopes.append(round(min(slope / first, 1.0), 2))
+        shares.append(round(share, 2))
+    print(f"\nhbc_host/cohort/calibration.py: START_S = {starts_s}, SLOPE = {tuple(slopes)}, SHARE = {tuple(shares)}")
     return library
 
 

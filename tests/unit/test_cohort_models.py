@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from hbc_host.cohort.exposure import SiteEffects, combine_repeats, patient_exposure
-from hbc_host.cohort.firth import fit_firth, profile_interval, ratio_p
+from hbc_host.cohort.firth import fit_firth, open_sides, profile_interval, ratio_p
 from hbc_host.cohort.mixed import StepRun, fit_mixed
 from hbc_host.cohort.power import patients_needed, study_sizes
 from hbc_host.cohort.prediction import permutation_p, predict
@@ -60,6 +60,43 @@ def test_the_interval_ends_where_the_profile_has_fallen_by_half_of_chi_squared()
         assert 2.0 * (best - profile(end)) == pytest.approx(3.841459, abs=1e-3)
     zero = 2.0 * (best - profile(0.0))
     assert ratio_p(design, outcome, fit, 1) == pytest.approx(math.erfc(math.sqrt(zero / 2.0)), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("cells", "side"),
+    [
+        ((10, 3, 4, 7), ""),
+        ((8, 0, 5, 9), "above"),
+        ((0, 6, 9, 8), "below"),
+        ((8, 0, 0, 9), "above"),
+        ((1, 0, 5, 5), "above"),
+    ],
+)
+def test_an_end_that_the_data_do_not_bound_is_named_and_its_interval_is_finite_all_the_same(
+    cells: tuple[int, int, int, int], side: str
+) -> None:
+    design, outcome = two_by_two(*cells)
+    fit = fit_firth(design, outcome)
+    assert open_sides(design, outcome, fit, 1) == side
+    low, high = profile_interval(design, outcome, fit, 1)
+    assert math.isfinite(low)
+    assert math.isfinite(high)
+
+
+def test_one_patient_of_either_outcome_bounds_both_sides() -> None:
+    design, outcome = two_by_two(1, 1, 20, 20)
+    assert open_sides(design, outcome, fit_firth(design, outcome), 1) == ""
+
+
+def test_the_primary_ratio_says_when_coupling_separates_those_who_improve() -> None:
+    exposure = np.linspace(-2.0, 2.0, 24)
+    strata = np.zeros(24, dtype=np.int64)
+    for outcome, side in ((exposure > 0.0, "above"), (exposure < 0.0, "below"), (np.arange(24) % 2 == 0, "")):
+        found = predict(
+            exposure, exposure, 1.0, outcome.astype(float), np.zeros((24, 0)), (), strata, seed=1, permutations_n=99
+        )
+        assert found.per_sd.undetermined == side
+        assert found.per_bpm.undetermined == side
 
 
 def test_more_columns_than_patients_and_columns_that_repeat_are_refused_in_words() -> None:
@@ -268,6 +305,32 @@ def test_two_rows_per_run_hold_what_all_steps_say() -> None:
     whole = MixedLM(effect * weight, columns, groups=groups, exog_re=columns).fit(reml=True, method=["powell", "lbfgs"])
     assert found.intensity.estimate_bpm == pytest.approx(float(whole.fe_params[1]), abs=0.02)
     assert found.sites[0].estimate_bpm == pytest.approx(float(whole.fe_params[0]), abs=0.05)
+
+
+@pytest.mark.parametrize(("slope", "sites_n"), [(0.6, 2), (0.6, 1)])
+def test_the_search_begins_where_the_likelihood_of_statsmodels_is_as_large_as_its_own_search_finds(
+    slope: float, sites_n: int
+) -> None:
+    from hbc_host.cohort.mixed_start import best_start
+    from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMParams, VCSpec
+
+    runs = step_world(14, slope, sites_n=sites_n)
+    dose = np.concatenate([(run.intensity_pct - 80.0) / 10.0 for run in runs])
+    patient = np.concatenate([np.full(7, run.patient_idx) for run in runs])
+    columns = np.stack((np.ones_like(dose), dose), axis=1)
+    effect = np.concatenate([run.effect_bpm for run in runs])
+    by_site = parts = None
+    if sites_n > 1:
+        site = np.concatenate([np.full(7, run.site_idx) for run in runs])
+        by_site = np.eye(sites_n)[site]
+        groups = [by_site[patient == one] for one in np.unique(patient)]
+        parts = VCSpec(["site"], [[["0", "1"] for _ in groups]], [groups])
+    start = best_start(effect, columns, columns, by_site, patient)
+    model = MixedLM(effect, columns, groups=patient, exog_re=columns, exog_vc=parts)
+    searched = model.fit(reml=True, method=["powell"])
+    site_part = np.array([start.site_variance]) if sites_n > 1 else None
+    there = MixedLMParams.from_components(np.zeros(2), cov_re=start.covariance, vcomp=site_part)
+    assert model.loglike(there, profile_fe=True) >= searched.llf - 0.01
 
 
 def test_a_handful_of_runs_is_not_modelled() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from hbc_host.cohort.outcomes import Outcomes
 from hbc_host.cohort.recordings import RecordingRef, digest, load_runs
+from hbc_host.counting import counted
 from hbc_host.errors import HbcError
 
 REFUSED, WARNING, NOTE = "refused", "warning", "note"
@@ -115,7 +116,7 @@ def _run_findings(run: RunSummary) -> list[Finding]:
     about = f"{run.recording}, {run.site}"
     found = []
     if run.trains_n < TRAINS_MIN_N:
-        found.append(Finding(WARNING, about, f"{run.trains_n} trains, at least {TRAINS_MIN_N} are needed"))
+        found.append(Finding(WARNING, about, f"{counted(run.trains_n, 'train')}, at least {TRAINS_MIN_N} are needed"))
     if not RATES_BPM[0] <= run.mean_rate_bpm <= RATES_BPM[1]:
         limits = f"{RATES_BPM[0]:g} to {RATES_BPM[1]:g}"
         found.append(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hbc_host.cohort.fit import CohortFit
+from hbc_host.cohort.ratio_words import reasons
 from hbc_host.errors import InputError
 
 FORMAT = "hbc-cohort-1"
@@ -57,7 +58,7 @@ def to_document(fit: CohortFit, provenance: Provenance, notes: tuple[str, ...] =
         verdicts[name] = verdicts.get(name, 0) + 1
     failed = [{"recording": row["recording"], "reason": row["error"]} for row in cohort.rows if row["error"]]
     exposure = fit.exposure
-    return dict(
+    document: dict[str, Any] = dict(
         plain(
             {
                 "format": FORMAT,
@@ -89,6 +90,7 @@ def to_document(fit: CohortFit, provenance: Provenance, notes: tuple[str, ...] =
             }
         )
     )
+    return document | {"notes": [*document["notes"], *reasons(document)]}
 
 
 def plain(value: Any) -> Any:
@@ -100,11 +102,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else ("infinity" if value > 0.0 else "-infinity")
     return value
-
-
-def number(value: Any) -> float:
-    """A number of a document back as one: null is nan, and infinity is a word there."""
-    return math.nan if value is None else float(value)
 
 
 def write_private(path: Path, text: str) -> None:

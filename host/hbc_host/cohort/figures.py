@@ -7,13 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hbc_host.cohort.document import number
+from hbc_host.cohort.ratio_words import is_open, number
 from hbc_host.report.drawing import ROLES, STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 RATIO_LIMITS = (0.1, 20.0)
+OPEN_LOW, OPEN_HIGH = ("below", "both"), ("above", "both")
 
 
 def ratios_figure(document: Mapping[str, Any]) -> str:
@@ -31,8 +32,14 @@ def ratios_figure(document: Mapping[str, Any]) -> str:
                 min(max(number(ratio[key]), low_limit), high_limit) for key in ("low", "ratio", "high")
             )
             colour = ROLES["series"] if place == 0 else ROLES["muted"]
+            side = is_open(ratio)  # an end that the data do not bound is an arrow, and there is no estimate to mark
+            low, high = (low_limit if side in OPEN_LOW else low), (high_limit if side in OPEN_HIGH else high)
             axes.plot([low, high], [place, place], color=colour, linewidth=2.0, solid_capstyle="butt")
-            axes.plot([middle], [place], marker="s", markersize=5, color=colour)
+            for marker, end in (("<", low), (">", high)):
+                if side in (OPEN_LOW if marker == "<" else OPEN_HIGH):
+                    axes.plot([end], [place], marker=marker, markersize=5, color=colour, clip_on=False)
+            if not side:
+                axes.plot([middle], [place], marker="s", markersize=5, color=colour)
         axes.axvline(1.0, color=ROLES["ink"], linewidth=0.8, linestyle=":")
         axes.set_xscale("log")
         axes.set_xlim(low_limit, high_limit)

@@ -25,6 +25,8 @@ TOLERANCE = 1e-9
 CHI2_95 = 3.841458820694124
 #: An interval is not looked for beyond this many standard errors.
 REACH_SE = 40.0
+#: Where :func:`open_sides` looks, nearest first: with ordinary data the first or second answers.
+OPEN_REACHES_SE = (2.5, 5.0, 10.0, 20.0, REACH_SE)
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,57 @@ def profile_interval(
         return 2.0 * (fit.log_likelihood - held.log_likelihood) - limit
 
     return _crossing(excess, centre, -error), _crossing(excess, centre, error)
+
+
+def open_sides(design: FloatArray, outcome: FloatArray, fit: FirthFit, column: int, *, limit: float = CHI2_95) -> str:
+    """On which sides the data alone put no bound on a coefficient: "", "above", "below" or "both".
+
+    Where an exposure or a covariate separates the outcomes, the ordinary likelihood rises for ever on that side
+    (Albert & Anderson 1984, doi 10.1093/biomet/71.1.1) and only the penalty bounds the interval of
+    :func:`profile_interval`: such an end says nothing about patients. A side is open when the ratio of ordinary profile
+    likelihoods does not reject values up to 40 standard errors away.
+    """
+    centre, error = float(fit.coefficients[column]), float(np.sqrt(fit.covariance[column, column]))
+    best, _ = _ordinary(design, outcome, np.zeros(outcome.size), fit.coefficients)
+    others = np.delete(design, column, axis=1)
+
+    def is_open(side: float) -> bool:
+        beta = np.delete(fit.coefficients, column)
+        for reach in OPEN_REACHES_SE:
+            held, beta = _ordinary(others, outcome, (centre + side * reach * error) * design[:, column], beta)
+            if 2.0 * (best - held) > limit:  # the profile is concave: what is rejected here is rejected further out
+                return False
+        return True
+
+    below, above = is_open(-1.0), is_open(1.0)
+    return "both" if below and above else "above" if above else "below" if below else ""
+
+
+def _ordinary(
+    design: FloatArray, outcome: FloatArray, offset: FloatArray, start: FloatArray
+) -> tuple[float, FloatArray]:
+    """Largest log likelihood without a penalty, and the coefficients at which the search for it ended.
+
+    Under separation the coefficients grow without end while the likelihood settles: its gain ends the search.
+    """
+
+    def likelihood(beta: FloatArray) -> float:
+        linear = offset + design @ beta
+        return float(outcome @ linear - np.logaddexp(0.0, linear).sum())
+
+    beta = start.astype(np.float64)
+    found = likelihood(beta)
+    for _ in range(STEPS_MAX_N):
+        chance = 1.0 / (1.0 + np.exp(-np.clip(offset + design @ beta, -35.0, 35.0)))
+        information = design.T @ (design * (chance * (1.0 - chance))[:, None]) + 1e-8 * np.eye(beta.size)
+        step = np.linalg.solve(information, design.T @ (outcome - chance))
+        step /= max(1.0, float(np.abs(step).max()) / STEP_MAX)
+        while (tried := likelihood(beta + step)) < found and np.abs(step).max() > TOLERANCE:
+            step /= 2.0
+        gain, beta, found = tried - found, beta + step, max(tried, found)
+        if gain < 1e-6:
+            break
+    return found, np.asarray(beta)
 
 
 def _crossing(excess: object, centre: float, step: float) -> float:

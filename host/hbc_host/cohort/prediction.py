@@ -9,12 +9,12 @@ assumed: what covariates do not explain of the exposure is shuffled within clini
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from hbc_host.cohort.firth import FirthFit, fit_firth, profile_interval, ratio_p
+from hbc_host.cohort.firth import FirthFit, fit_firth, open_sides, profile_interval, ratio_p
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -26,12 +26,17 @@ GROUP_MIN_N = 5
 
 @dataclass(frozen=True)
 class OddsRatio:
-    """Odds ratio of early improvement per unit of something, with a 95 % interval and a two-sided p-value."""
+    """Odds ratio of early improvement per unit of something, with a 95 % interval and a two-sided p-value.
+
+    ``undetermined`` names the end of the interval ("above", "below" or "both") that only the penalty bounds, as the
+    data allow any value on that side (:func:`hbc_host.cohort.firth.open_sides`); "" when the data bound both.
+    """
 
     ratio: float
     low: float
     high: float
     p_value: float
+    undetermined: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,16 +129,17 @@ def odds_ratio(design: FloatArray, outcome: FloatArray, fit: FirthFit, column: i
     """Odds ratio of one column with its profile interval."""
     low, high = profile_interval(design, outcome, fit, column)
     p_value = ratio_p(design, outcome, fit, column)
-    return OddsRatio(math.exp(fit.coefficients[column]), _exp(low), _exp(high), p_value)
+    open_ends = open_sides(design, outcome, fit, column)
+    return OddsRatio(math.exp(fit.coefficients[column]), _exp(low), _exp(high), p_value, open_ends)
 
 
 def scaled(ratio: OddsRatio, units: float) -> OddsRatio:
     """The same ratio for another step of the exposure."""
-    return OddsRatio(ratio.ratio**units, ratio.low**units, ratio.high**units, ratio.p_value)
+    return replace(ratio, ratio=ratio.ratio**units, low=ratio.low**units, high=ratio.high**units)
 
 
 def _exp(value: float) -> float:
-    return math.exp(min(value, 700.0)) if value > -math.inf else 0.0
+    return math.exp(value) if value < 700.0 else math.inf
 
 
 def permutation_p(

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hbc_host.cohort.document import number, write_private
+from hbc_host.cohort.document import write_private
+from hbc_host.cohort.ratio_words import estimate, interval, num, number, ratio
 
 HERE = Path(__file__).parent
 
@@ -33,7 +34,9 @@ def render(document: Mapping[str, Any]) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(num=num, pval=pval, share=share, ratio=ratio, span=span)
+    environment.filters.update(
+        num=num, pval=pval, share=share, ratio=ratio, estimate=estimate, interval=interval, span=span
+    )
     return environment.get_template("cohort.html.j2").render(
         d=document,
         sentence=sentence(document),
@@ -52,15 +55,9 @@ def sentence(document: Mapping[str, Any]) -> str:
     per_sd = prediction["per_sd"]
     found = f"odds ratio {ratio(per_sd)} per standard deviation of coupling, p {pval(per_sd['p_value'])}"
     if number(per_sd["p_value"]) >= 0.05:
-        return f"A relation of coupling with early improvement is not shown: {found}."
+        return f"A relation of coupling with early improvement is not shown: {found}. That is no proof of none."
     direction = "more" if number(per_sd["ratio"]) > 1.0 else "less"
     return f"Patients with stronger coupling improved early {direction} often: {found}."
-
-
-def num(value: Any, digits: int = 2) -> str:
-    """A number for reading; a dash when unknown."""
-    known = number(value)
-    return "-" if math.isnan(known) else f"{known:.{digits}f}" if math.isfinite(known) else "infinite"
 
 
 def pval(value: Any) -> str:
@@ -73,11 +70,6 @@ def share(value: Any) -> str:
     """A share in percent."""
     known = number(value)
     return "-" if math.isnan(known) else f"{100.0 * known:.0f} %"
-
-
-def ratio(value: Mapping[str, Any]) -> str:
-    """An odds ratio with its interval."""
-    return f"{num(value['ratio'])} (95 % interval {num(value['low'])} to {num(value['high'])})"
 
 
 def span(low: Any, high: Any, digits: int = 2) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hbc_host.errors import InputError
 from hbc_host.exchange.content import Content, content_of
+from hbc_host.exchange.import_content import all_imports, import_contents
 from hbc_host.exchange.naming import named_sessions
 from hbc_host.exchange.out_files import write_all
 
@@ -32,7 +33,7 @@ def export_sessions(
     ----------
     export_format : str
     folders : sequence of Path
-        Session folders.
+        Session folders, or for ``rr`` imports.
     dest : Path
         Made when absent; for ``bids`` it must be empty.
     subject : str, optional
@@ -51,8 +52,11 @@ def export_sessions(
         raise InputError(f"no format {export_format!r}; choose one of {', '.join(FORMATS)}")
     if not folders:
         raise InputError("give at least one session folder, then the folder for the files")
-    named = named_sessions(folders, subject)
-    contents = [content_of(one, export_format=export_format, with_date=with_date) for one in named]
+    if all_imports(folders, export_format):
+        contents = import_contents(folders, subject)
+    else:
+        named = named_sessions(folders, subject)
+        contents = [content_of(one, export_format=export_format, with_date=with_date) for one in named]
 
     def fill(folder: Path) -> None:
         if export_format == "bids":
@@ -87,6 +91,8 @@ def _notes(content: Content) -> list[str]:
     notes = []
     if content.subject.startswith("rec-"):
         notes.append(f"{content.name}: no visit.json names a pseudonym, so the name comes from the data; or --subject")
+    if "manifest" not in content.provenance:  # an import: what the box vouches for is not in it
+        return notes
     manifest = content.provenance["manifest"]
     if manifest != "agrees":
         said = f"the manifest {manifest}" if manifest == "differs" else f"its manifest is {manifest}"

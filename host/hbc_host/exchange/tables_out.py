@@ -85,7 +85,9 @@ def card(content: Content) -> dict[str, Any]:
         "visit": content.visit_n,
         "started": None if content.started is None else content.started.isoformat(),
         "protocol": content.protocol,
-        "times": "seconds of the box's clock from place 0 of the sampling grid",
+        "times": "seconds of the box's clock from place 0 of the sampling grid"
+        if content.rate_hz
+        else "seconds from the beginning of the recording",
         "provenance": content.provenance,
     }
 
