@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from hbc_host import loss
 from hbc_host.frames import Frames
 from hbc_host.loss import IntArray, Span
 from hbc_host.session_model import EDGE_TICKS_PER_US
+from hbc_host.trains import find_trains
 
 NEAR_US = 1_000_000
 BLOCK_LATE_US = 110_000  # a block lasts 50 ms and is sent within 60 ms of its end, unless edges flood the line
@@ -47,6 +49,21 @@ def stamps(frames: Frames, rate_hz: int) -> tuple[IntArray, IntArray]:
         first_us[places] = rows["first_us"].astype(np.int64)
         last_us[places] = first_us[places] + int((n - 1) * 1e6 / rate_hz)
     return first_us, last_us
+
+
+def left_out(frames: Frames, starts: IntArray, used: int) -> list[str]:
+    """Words on the stimulation in the boots that are not analysed; none when there was none.
+
+    ``starts`` are the places of the first frames of all boots, ``used`` is the number of the one analysed, from 0.
+    """
+    trains_n = pulses_n = 0
+    for n, (begin, end) in enumerate(pairwise([*starts.tolist(), len(frames)])):
+        _, edges = frames.part(begin, end).rows(messages.TriggerEdge)
+        edges = edges[loss.first_of_each(edges["edge_n"].astype(np.int64))]
+        if n != used:
+            pulses_n += len(edges)
+            trains_n += len(find_trains(edges["edge_us"] * 1e-6))
+    return [f"left out with the other starts of the box: trains {trains_n}, pulses {pulses_n}"] if pulses_n else []
 
 
 @dataclass(frozen=True)
@@ -185,7 +202,7 @@ class Boot:
 
     def _missed_spans(self) -> list[Span]:
         """Stretches of samples that the box marked as not taken."""
-        edges = np.flatnonzero(np.diff(np.concatenate(([0], self.ecg_missed.view(np.int8), [0]))))
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], self.ecg_missed, [False]))))  # small: bool throughout
         last = len(self.ecg_us) - 1
         return [
             (int(self.ecg_us[max(0, first - 1)]), int(self.ecg_us[min(last, end)]))

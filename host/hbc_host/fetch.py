@@ -8,7 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from hbc_wire import messages
+
+from hbc_host.frames import Frames
+from hbc_host.loss import IntArray
 
 ASK_MAX_N = 128  # events a request: 3.1 kB of edges are 0.3 s of the line, in which ECG blocks wait in the box
 PATIENCE_S = 1.5  # without an answer or an event of those asked for; the wire's rule is 1 s
@@ -52,6 +56,21 @@ class Numbers:
             if len(self.holes) > HOLES_MAX_N:
                 self.give_up(*self.holes[0])
         self.next_n = total_n if self.next_n is None else max(self.next_n, total_n)
+
+    def follow(self, n: IntArray, at: IntArray, totals: IntArray, totals_at: IntArray) -> bool:
+        """True when these events continue what came, and these totals of the box promise no others.
+
+        ``at`` and ``totals_at`` are their places among the frames.
+        """
+        if self.next_n is None or not np.array_equal(n, np.arange(self.next_n, self.next_n + len(n))):
+            return False
+        return bool(np.all(totals <= self.next_n + np.searchsorted(at, totals_at)))
+
+    def arrive_all(self, events_n: int) -> None:
+        """So many events came that follow what came before, see :meth:`follow`."""
+        assert self.next_n is not None
+        self.next_n += events_n
+        self.arrived_n += events_n
 
     def give_up(self, first: int, end: int) -> None:
         """Take what is still missing of this stretch for lost."""
@@ -124,7 +143,8 @@ class MissedEvents:
             self.peaks.arrive(message.peak_n)
         elif kind is messages.TriggerEdge.make:
             self.edges.arrive(message.edge_n)
-        elif kind is messages.Status.make:  # sent after all events that it counts
+        elif kind is messages.Status.make:
+            # It leaves after the events that it counts; in a storm of edges before some, which then fill their hole.
             self.edges.expect(message.edges_n)
             self.peaks.expect(message.peaks_n)
         elif kind is messages.Hello.make and message.boot_n != self._boot_n:
@@ -134,6 +154,24 @@ class MissedEvents:
             self.boots_n += 1
         elif kind is messages.Ack.make and self._asked is not None and message.token == self._asked.token:
             self._asked.gone = message.status != messages.ACK_OK
+
+    def take_usual(self, frames: Frames) -> bool:
+        """Take the events of one boot at once; False, and none is taken, when they must be looked at one by one."""
+        if self._asked is not None:
+            return False
+        told_at, told = frames.rows(messages.Status)
+        runs = []
+        for numbers, row, name, total in (
+            (self.edges, messages.TriggerEdge, "edge_n", "edges_n"),
+            (self.peaks, messages.RPeak, "peak_n", "peaks_n"),
+        ):
+            at, events = frames.rows(row)
+            if not numbers.follow(events[name], at, told[total], told_at):
+                return False
+            runs.append((numbers, len(events)))
+        for numbers, events_n in runs:
+            numbers.arrive_all(events_n)
+        return True
 
     def resumed(self) -> None:
         """The connection was away: an answer that was under way will not come."""

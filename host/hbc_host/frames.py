@@ -80,6 +80,11 @@ class Frames:
         at = int(self._at[place])
         return self._bytes[at : at + int(self.length_n[place])].tobytes()
 
+    def payloads(self) -> list[bytes]:
+        """All payloads, in order of arrival."""
+        joined = self._bytes.tobytes()
+        return [joined[at : at + n] for at, n in zip(self._at.tolist(), self.length_n.tolist(), strict=True)]
+
     def seqs(self) -> list[int]:
         """Frame numbers, in order of arrival."""
         low, high = self._bytes[self._at + 1].astype(np.int64), self._bytes[self._at + 2].astype(np.int64)
@@ -89,7 +94,7 @@ class Frames:
     def known(self) -> npt.NDArray[np.bool_]:
         """Which frames hold a message of the table that can be unpacked; shape (frames,)."""
         known = np.zeros(len(self), np.bool_)
-        for row in messages.BY_ID.values():
+        for row in (messages.BY_ID[kind] for kind in np.unique(self.kind).tolist() if kind in messages.BY_ID):
             places = np.flatnonzero((self.kind == row.msg_id) & (self.length_n >= messages.HEADER_N))
             if row is _ECG:
                 known[places] = self._whole_ecg(places)
@@ -148,8 +153,9 @@ class Frames:
             places = places[fits]
         if not len(places):
             return places, np.empty(0, dtype)
-        # A row is copied at once: many times faster than picking its bytes one by one.
-        picked = np.lib.stride_tricks.sliding_window_view(self._bytes, dtype.itemsize)[self._at[places]]
+        # A row at every byte, of which those wanted are copied: many times faster than picking bytes one by one.
+        shape = (len(self._bytes) - dtype.itemsize + 1, dtype.itemsize)
+        picked = np.ndarray(shape, np.uint8, self._bytes, strides=(1, 1))[self._at[places]]
         return places, picked.view(dtype).reshape(len(places))
 
 

@@ -60,7 +60,10 @@ class FolderLock:
     def release(self) -> None:
         """Give the right back; harmless when given back already."""
         if self._fd >= 0:
-            self._path.unlink(missing_ok=True)
+            try:
+                self._path.unlink(missing_ok=True)
+            except OSError as error:  # a disk that turned read-only; what locks is the open file, not its name
+                log.debug("%s: %s", self._path, error)
             os.close(self._fd)
             self._fd = -1
 

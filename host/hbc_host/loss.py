@@ -89,6 +89,8 @@ def first_of_each(number: IntArray) -> IntArray:
 
 def missing_spans(number: IntArray, time_us: IntArray) -> tuple[int, list[Span]]:
     """Count of the numbers missing inside an increasing run, and the spans between the neighbours of each hole."""
+    if len(number) and number[-1] - number[0] == len(number) - 1:  # nothing missing, as usual
+        return 0, []
     holes = np.flatnonzero(np.diff(number) > 1)
     missing_n = int(np.sum(np.diff(number)[holes] - 1)) if len(holes) else 0
     return missing_n, [(int(time_us[i]), int(time_us[i + 1])) for i in holes]

@@ -51,7 +51,7 @@ def is_a(message: Any, row: Any) -> bool:
     return isinstance(message, row.make)
 
 
-def new_deframer() -> Deframer:
+def new_deframer() -> _HostDeframer:
     """The deframer of the wire, with COBS decoded in C; much at once is taken apart in C altogether."""
     return _HostDeframer()
 
@@ -62,16 +62,20 @@ class _HostDeframer(Deframer):
 
     def feed(self, data: bytes) -> list[bytes]:
         """Payloads completed by these bytes, oldest first: those of the wire's deframer, on any bytes (tested)."""
+        return self.feed_frames(data).payloads() if len(data) >= BULK_N else list(super().feed(data))
+
+    def feed_frames(self, data: bytes) -> Frames:
+        """The same, side by side."""
         whole_n = data.rfind(b"\0") + 1 if len(data) >= BULK_N and not self._overlong else 0
         if not whole_n:
-            return list(super().feed(data))
+            return Frames(super().feed(data))
         found = deframe(self._rest + data[:whole_n], FRAME_MAX_N, joining=self._joining)
         self._rest, self._joining = b"", False
         self.bad_n += found.bad_n
         self.skipped_bytes_n += found.skipped_bytes_n
-        joined, ends = found.payloads.tobytes(), found.payload_ends.tolist()
-        payloads = [joined[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
-        return payloads + list(super().feed(data[whole_n:]))
+        super().feed(data[whole_n:])  # the begin of a frame, to be gone on with
+        length_n = np.diff(found.payload_ends, prepend=0)
+        return Frames.within(found.payloads, found.payload_ends - length_n, length_n)
 
 
 def _cobs_decode(body: bytes) -> bytes:
@@ -158,13 +162,11 @@ class StreamDecoder:
 
     def feed_frames(self, data: bytes) -> Frames:
         """The frames that :meth:`feed` would unpack, for those who want a few of many; raises as it does."""
-        payloads = self._deframer.feed(data)
-        for payload in payloads:
-            if payload[0] == _HELLO_ID:
-                check_version(payload)
-        frames = Frames(payloads)
+        frames = self._deframer.feed_frames(data)
+        for place in np.flatnonzero(frames.kind == _HELLO_ID).tolist():
+            check_version(frames.payload(place))
         whole = frames.picked(np.flatnonzero(frames.known()))
-        self._foreign_n += len(payloads) - len(whole)
+        self._foreign_n += len(frames) - len(whole)
         self.frames_n += len(whole)
         return whole
 

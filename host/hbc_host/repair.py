@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hbc_host.counting import counted
 from hbc_host.errors import HbcError, SessionError
 from hbc_host.folder import SessionWriter, refuse_used, writer_of
 from hbc_host.manifest import MANIFEST_NAME, file_sha256, read_manifest, recorded_files, write_manifest
@@ -154,12 +155,16 @@ def repair_session(folder: Path | str, out: Path | str | None = None) -> Repair:
 
 def _lost(damaged_n: int, damaged_bytes_n: int, truncated: bool, session: Any) -> list[str]:
     counts = (
-        (damaged_n, "damaged places in the log"),
-        (damaged_bytes_n, "bytes in them and in its end, of which whole frames were saved"),
-        (session.frames_lost_n, "frames"),
-        (session.beats_lost_n, "beats"),
-        (session.edges_lost_n, "trigger edges"),
-        (session.samples_lost_n, "ECG samples"),
+        (damaged_n, "damaged place in the log", "damaged places in the log"),
+        (
+            damaged_bytes_n,
+            "byte there, of which whole frames were saved",
+            "bytes there, of which whole frames were saved",
+        ),
+        (session.frames_lost_n, "frame", "frames"),
+        (session.beats_lost_n, "beat", "beats"),
+        (session.edges_lost_n, "trigger edge", "trigger edges"),
+        (session.samples_lost_n, "ECG sample", "ECG samples"),
     )
     cut = ["the end of the log was cut off"] if truncated else []
-    return cut + [f"{count_n} {what}" for count_n, what in counts if count_n]
+    return cut + [counted(n, one, many) for n, one, many in counts if n]

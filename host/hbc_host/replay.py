@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hbc_host.counting import counted
 from hbc_host.errors import TransportError, VersionMismatchError
 from hbc_host.link import Link
 from hbc_host.parts import BACK, LOST, PART, note_of, read_parts
@@ -144,21 +145,18 @@ class ReplayTransport:
 
 
 def recording_damage(session: Session, recorded: Log | None = None) -> tuple[str, ...]:
-    """What is damaged or missing in a recording, in plain words; a replay repeats all of it and cannot show it.
-
-    ``recorded`` is its log, when that was read already.
-    """
+    """What is damaged or missing in a recording, in plain words; a replay repeats it. ``recorded``: its log if read."""
     log = recorded or read_parts(session.path)
     counts = (
-        (log.damaged_n, "damaged places in the log"),
-        (session.frames_lost_n, "frames missing"),
-        (session.frames_bad_n, "frames damaged"),
-        (session.beats_lost_n, "beats lost"),
-        (session.edges_lost_n, "trigger edges lost"),
-        (session.samples_lost_n, "samples lost"),
+        (log.damaged_n, "damaged place in the log", "damaged places in the log"),
+        (session.frames_lost_n, "frame missing", "frames missing"),
+        (session.frames_bad_n, "frame damaged", "frames damaged"),
+        (session.beats_lost_n, "beat lost", "beats lost"),
+        (session.edges_lost_n, "trigger edge lost", "trigger edges lost"),
+        (session.samples_lost_n, "sample lost", "samples lost"),
     )
-    cut_off = ("the end of the log is cut off",) if log.truncated else ()
-    return (*cut_off, *(f"{count_n} {what}" for count_n, what in counts if count_n))
+    found = [counted(*one) for one in counts if one[0]]
+    return tuple(["the end of the log is cut off", *found] if log.truncated else found)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import numpy as np
 from hbc_wire import messages
 
 from hbc_host import loss
-from hbc_host.boot import Boot, report_stamps
+from hbc_host.boot import Boot, left_out, report_stamps
 from hbc_host.clocksync import Ping
+from hbc_host.counting import counted
 from hbc_host.errors import SessionError
 from hbc_host.loss import IntArray
 from hbc_host.parts import read_parts
@@ -52,17 +53,22 @@ def load_session(path: Path | str) -> Session:
     VersionMismatchError
         It was recorded from a box of another wire version.
     """
-    return load_with_log(path)[1]
+    log, meta, notes = _read(Path(path))
+    stream = stream_of(log)
+    log = replace(log, chunks=())  # its bytes are in the stream now; an hour of them counts in a guided session
+    return _session_of(stream, log, Path(path), meta, notes)
 
 
 def load_with_log(path: Path | str) -> tuple[Log, Session]:
     """The bytes of a recording, and what they say; as :func:`load_session`."""
-    folder = Path(path)
+    log, meta, notes = _read(Path(path))
+    return log, decode_log(log, Path(path), meta, notes)
+
+
+def _read(folder: Path) -> tuple[Log, SessionMeta, tuple[str, ...]]:
     if not folder.is_dir():
         raise SessionError(f"no recording at {folder}; give the folder that `hbc record --out` wrote")
-    log = read_parts(folder)
-    meta, notes = read_meta(folder)
-    return log, decode_log(log, folder, meta, notes)
+    return read_parts(folder), *read_meta(folder)
 
 
 def read_meta(folder: Path) -> tuple[SessionMeta, tuple[str, ...]]:
@@ -82,7 +88,11 @@ def read_meta(folder: Path) -> tuple[SessionMeta, tuple[str, ...]]:
 
 def decode_log(log: Log, path: Path, meta: SessionMeta, notes: tuple[str, ...] = ()) -> Session:
     """All results of a log. Raises SessionError or VersionMismatchError when no box of ours speaks in it."""
-    stream = stream_of(log)
+    return _session_of(stream_of(log), log, path, meta, notes)
+
+
+def _session_of(stream: Stream, log: Log, path: Path, meta: SessionMeta, notes: tuple[str, ...]) -> Session:
+    """Of ``log`` only the counts of damage are looked at."""
     starts, hellos = _boots(stream, path / LOG_NAME)
     ends = np.append(starts[1:], len(stream.frames))
     longest = int(np.argmax(ends - starts))
@@ -218,21 +228,22 @@ def _notes(log: Log, stream: Stream, starts: IntArray, longest: int, boot: Boot)
     if log.damaged_n:
         lost_n = boot.counter.lost_n
         notes.append(
-            f"{log.damaged_n} damaged places in the log; what could be read in them is used, and "
-            f"{lost_n} of {len(boot.frames) + lost_n} frames of the recording are missing"
+            f"{counted(log.damaged_n, 'damaged place', 'damaged places')} in the log; what could be read there is "
+            f"used, and of {len(boot.frames) + lost_n} frames of the recording {lost_n} are missing"
         )
     if stream.reflashed:
         notes.append("the box came back with another wire version; what it sent from then on is left out")
     if len(starts) > 1:
         share_pct = 100 * len(boot.frames) / len(stream.frames)
         notes.append(
-            f"the box restarted {len(starts) - 1} times; boot {longest + 1} of {len(starts)} is used, "
-            f"which holds {share_pct:.0f} % of the frames"
+            f"the box restarted {counted(len(starts) - 1, 'time', 'times')}; boot {longest + 1} of {len(starts)} is "
+            f"used, which holds {share_pct:.0f} % of the frames"
         )
+        notes += left_out(stream.frames, starts, longest)
     if stream.aways:
         # By the box's clock: the computer's may have begun anew in between.
         away_s = sum(end_us - start_us for start_us, end_us in boot.link_spans) * 1e-6
         notes.append(f"times without connection: {len(stream.aways)}, {away_s:.1f} s in all by the box's clock")
     if boot.counter.repeated_n:
-        notes.append(f"{boot.counter.repeated_n} frames arrived twice; repeats were dropped")
+        notes.append(f"{counted(boot.counter.repeated_n, 'frame', 'frames')} arrived twice; repeats were dropped")
     return notes

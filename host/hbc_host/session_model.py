@@ -199,7 +199,8 @@ def session_hash(session: Session) -> str:
             continue
         digest.update(name.encode() + b"=")
         if isinstance(value, np.ndarray):
-            digest.update(f"{value.dtype.str}{value.shape}".encode() + np.ascontiguousarray(value).tobytes())
+            digest.update(f"{value.dtype.str}{value.shape}".encode())
+            digest.update(np.ascontiguousarray(value).data)
         else:
             digest.update(repr(value).encode())
     return digest.hexdigest()

@@ -9,6 +9,7 @@ import numpy as np
 from hbc_wire import messages
 
 from hbc_host.fetch import MissedEvents
+from hbc_host.frames import Frames
 from hbc_host.parts import LOST, PART, note_of
 from hbc_host.protocol import BULK_N, SequenceCounter, StreamDecoder, is_a, unpack
 from hbc_host.recorder import FROM_BOX, Chunk, Log
@@ -81,6 +82,9 @@ class Tally:
         """The same for many messages that nobody listens to: most of them, the samples, are only numbered."""
         frames = self._decoder.feed_frames(data)
         seqs = np.array(frames.seqs(), np.int64)
+        if self._same_boot(frames) and self.missed.take_usual(frames):
+            self._frames.push_all(seqs)
+            return
         edge_n = iter(frames.rows(messages.TriggerEdge)[1]["edge_n"].tolist())
         peak_n = iter(frames.rows(messages.RPeak)[1]["peak_n"].tolist())
         numbered_n = 0
@@ -99,6 +103,11 @@ class Tally:
                     self._introduce(message)
                 self.missed.take(message)
         self._frames.push_all(seqs[numbered_n:])
+
+    def _same_boot(self, frames: Frames) -> bool:
+        """True when every Hello among these frames says what the newest one said."""
+        places = np.flatnonzero(frames.kind == messages.Hello.msg_id).tolist()
+        return all(unpack(frames.payload(place)).message == self.hello for place in places)
 
     def take_past(self, log: Log) -> None:
         """An earlier part of the recording; tells nobody."""

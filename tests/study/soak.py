@@ -19,7 +19,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from campaign import FAULTS, SLOW, Outcome, clean_beats_s, one_session, scenario_of
+from campaign import FAULTS, SLOW, one_session
+from campaign_host import kind_of_disk
+from campaign_truth import Outcome
+from campaign_world import clean_beats_s, scenario_of
 from hbc_hil.demo import score_session
 from hbc_hil.rig import rig
 from hbc_hil.scenario import Scenario
@@ -139,6 +142,7 @@ def main() -> int:
                 file.write(json.dumps(asdict(one)) + "\n")
     if found:
         print(table(found))
+        print(kind_of_disk())
     good = not any(one.problem for one in found)
     if options.hours:
         with tempfile.TemporaryDirectory(prefix="hbc-soak-") as place:

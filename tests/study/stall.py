@@ -8,38 +8,20 @@ Paced, with the real `hbc record`. Prints what was missing; exit code 1 when a b
 from __future__ import annotations
 
 import argparse
-import json
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
-from campaign import edges_against_truth, numbers_without_gap
-from hbc_hil.rig import RigOptions, rig
+from campaign_host import stopped_recording
+from campaign_truth import edges_against_truth, numbers_without_gap
 from hbc_hil.scenario import Scenario
-from hbc_host.session import load_session
 
 
 def stalled(seed: int, stop_s: float, folder: Path) -> bool:
     """One recording of a train that falls into the stop; True when only samples are missing, all counted."""
-    scenario = Scenario.short(seed, 120.0, rest_s=8.0)
-    hbc = str(Path(sys.executable).parent / "hbc")
-    with rig(scenario, RigOptions(paced=True)) as box:
-        command = [hbc, "record", "--port", box.port, "--out", str(folder), "--seconds", f"{stop_s + 12:g}"]
-        host = subprocess.Popen([*command, "--json", str(folder) + ".json"], stdout=subprocess.DEVNULL)
-        while not folder.exists():
-            time.sleep(0.05)
-        time.sleep(3.0)
-        host.send_signal(signal.SIGSTOP)
-        time.sleep(stop_s)
-        host.send_signal(signal.SIGCONT)
-        host.wait(timeout=120.0)
-        dropped_n = box.bridge.dropped_bytes_n
-    session = load_session(folder)
-    told = json.loads(Path(str(folder) + ".json").read_text())
+    box, session, told = stopped_recording(Scenario.short(seed, 120.0, rest_s=8.0), stop_s, folder, 3.0)
+    dropped_n = box.bridge.dropped_bytes_n
     start_s = box.boot_s
     silent_n, wrong_n = edges_against_truth(box, session, start_s)
     silent_n += numbers_without_gap(session.ecg_idx, session.ecg_s, session)

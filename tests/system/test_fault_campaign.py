@@ -7,13 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from campaign import Outcome, clean_beats_s, judge, one_session, run, scenario_of
+from campaign import one_session
+from campaign_truth import Outcome, judge
+from campaign_world import clean_beats_s, run, scenario_of
 from hbc_hil.rig import rig
 from hbc_host.session import load_session
 from hbc_host.transport import SerialTransport
 
 SEED = 3
-FAULTS = ["chunks dropped and repeated", "unplugged, replugged elsewhere", "another device (noise)", "hostile messages"]
+FAULTS = [
+    "chunks dropped and repeated",
+    "unplugged, replugged elsewhere",
+    "disk turns read-only, continued",
+    "computer sleeps 3..20 s",
+    "another device (noise)",
+    "hostile messages",
+]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
