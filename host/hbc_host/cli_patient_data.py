@@ -12,11 +12,11 @@ from hbc_host.cli_store import (
     ByOption,
     PatientArgument,
     StoreOption,
-    counted,
     day_given,
     opened_store,
     who_changes,
 )  # fmt: skip
+from hbc_host.counting import counted
 from hbc_host.errors import InputError
 
 
@@ -163,7 +163,7 @@ def audit(store: StoreOption = None, json_target: JsonOption = None) -> None:
         raise InputError(
             f"entry {broken} does not follow from the one before it: the audit was altered; ask your backup"
         )
-    entries = "1 entry" if len(rows) == 1 else f"{len(rows)} entries"
+    entries = counted(len(rows), "entry", "entries")
     out.say(f"{entries}, each follows from the one before; last hash {last[:16]}")
 
 

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from hbc_host.cli_store import counted
+from hbc_host.counting import counted
 
 if TYPE_CHECKING:
     from hbc_host.cli_common import Output

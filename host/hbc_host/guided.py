@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hbc_host.counting import counted
 from hbc_host.session_model import HostNote
 from hbc_host.trains import Train, find_trains
 
@@ -30,6 +31,8 @@ class GuidedSite:
     site : str
     begins_s, ends_s : float
         Device time; rest begins, and the last cycle is over (infinite when that was not noted).
+    until_s : float
+        When the next site begins; infinite for the last one. Trains up to here were given at this site.
     pulses_n : tuple of int
         Planned pulses of each train; 0 for a catch train, which is left out.
     intensities_pct : tuple of float
@@ -43,6 +46,7 @@ class GuidedSite:
     pulses_n: tuple[int, ...]
     intensities_pct: tuple[float, ...]
     ends_s: float = math.inf
+    until_s: float = math.inf
     noted_pct: dict[int, float] = field(default_factory=dict)
 
     @property
@@ -83,6 +87,7 @@ def guided_sites(notes: Sequence[HostNote]) -> list[GuidedSite]:
             if site is not None and (not sites or site.begins_s > sites[-1].begins_s):
                 if sites:
                     sites[-1].ends_s = min(sites[-1].ends_s, site.begins_s)
+                    sites[-1].until_s = site.begins_s
                 sites.append(site)
         elif note.event == SITE_ENDS and sites and note.fields.get("site") == sites[-1].site:
             ends_us = note.fields.get("ends_us")
@@ -91,6 +96,11 @@ def guided_sites(notes: Sequence[HostNote]) -> list[GuidedSite]:
         elif note.event == INTENSITY and sites:
             _note_intensity(sites, note.fields)
     return sites
+
+
+def delivered_edges(site: GuidedSite, edges_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Trigger edges at a site, seconds: also those that came when its last planned cycle was over."""
+    return edges_s[(edges_s >= site.begins_s) & (edges_s < site.until_s)]
 
 
 def _site_of(fields: dict[str, Any]) -> GuidedSite | None:
@@ -135,19 +145,24 @@ def guided_run(site: GuidedSite, edges_s: npt.NDArray[np.float64]) -> GuidedRun:
     inside = edges_s[(edges_s >= site.begins_s) & (edges_s < site.ends_s)]
     trains, strays = counted_trains(inside, max(site.pulses_n))
     planned_n = len(site.given)
+    all_n = len(counted_trains(delivered_edges(site, edges_s), max(site.pulses_n))[0])
     notes = []
-    if len(trains) != planned_n:
-        notes.append(f"{site.site}: {len(trains)} trains recorded, {planned_n} planned")
+    if all_n != planned_n:
+        notes.append(f"{site.site}: {counted(all_n, 'train', 'trains')} recorded, {planned_n} planned")
     if strays:
         strays_n = sum(stray.pulses_n for stray in strays)
         notes.append(
-            f"{site.site}: {strays_n} pulses in {len(strays)} places were too few for a train and do not count"
+            f"{site.site}: {counted(len(strays), 'group', 'groups')} of pulses too small for a train left out "
+            f"(pulses in all: {strays_n})"
         )
     wrong_n = sum(train.pulses_n != site.pulses_n[k] for train, k in zip(trains, site.given, strict=False))
     if wrong_n:
-        notes.append(f"{site.site}: {wrong_n} trains had another number of pulses than planned")
+        notes.append(f"{site.site}: {counted(wrong_n, 'train', 'trains')} had another number of pulses than planned")
     if site.noted_pct:
-        notes.append(f"{site.site}: the operator noted another intensity at {len(site.noted_pct)} trains; it is used")
+        noted_n = len(site.noted_pct)
+        notes.append(
+            f"{site.site}: the operator noted another intensity at {counted(noted_n, 'train', 'trains')}; it is used"
+        )
     used = tuple(trains[:planned_n])
     intensities = np.array([site.intensity_pct(k) for k in range(len(used))], np.float64)
     return GuidedRun(site, used, intensities, tuple(notes))

@@ -16,6 +16,7 @@ LOCALE = Path(__file__).parent / "locale"
 LANGUAGES = {"en": "English", "nl": "Nederlands"}
 
 Translate = Callable[[str], str]
+TranslateCount = Callable[[str, str, int], str]
 
 
 def translator(domain: str, language: str) -> Translate:
@@ -33,8 +34,18 @@ def translator(domain: str, language: str) -> Translate:
     InputError
         The language is not one of them.
     """
+    return _catalogue(domain, language).gettext
+
+
+def counter(domain: str, language: str) -> TranslateCount:
+    """The same for texts with a number before a noun: it takes English for one, English for several, and the number.
+
+    Parameters and errors as :func:`translator`.
+    """
+    return _catalogue(domain, language).ngettext
+
+
+def _catalogue(domain: str, language: str) -> NullTranslations:
     if language not in LANGUAGES:
         raise InputError(f"language {language} is not there; choose one of {', '.join(LANGUAGES)}")
-    if language == "en":
-        return NullTranslations().gettext
-    return translation(domain, LOCALE, [language]).gettext
+    return NullTranslations() if language == "en" else translation(domain, LOCALE, [language])

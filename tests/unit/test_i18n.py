@@ -1,12 +1,14 @@
 """Languages: catalogues are compiled, complete, and keep the placeholders of the English text."""
 
 import re
+from collections import Counter
 
 import pytest
 from babel.messages.pofile import read_po
+from catalogue_words import forms
 from catalogues import compiled
 from hbc_host.errors import InputError
-from hbc_host.i18n import LANGUAGES, LOCALE, translator
+from hbc_host.i18n import LANGUAGES, LOCALE, counter, translator
 
 CATALOGUES = sorted(LOCALE.glob("*/LC_MESSAGES/*.po"))
 
@@ -27,10 +29,27 @@ def test_a_catalogue_is_complete_compiled_and_keeps_its_placeholders(po):
         messages = [message for message in read_po(file) if message.id]
     assert po.parents[1].name in LANGUAGES
     for message in messages:
-        assert message.string, f"{po.name}: nothing for {message.id!r}"
+        english, said = forms(message.id), forms(message.string)
+        assert len(english) == len(said), f"{po.name}: {message.id!r} needs a form for one and a form for several"
+        assert all(said), f"{po.name}: nothing for {message.id!r}"
         assert not message.fuzzy, f"{po.name}: {message.id!r} is marked as unsure"
-        assert placeholders(message.id) == placeholders(message.string), message.id
+        for one, other in zip(english, said, strict=True):
+            assert set(placeholders(one)) - {"{n}"} == set(placeholders(other)) - {"{n}"}, message.id
+        # "The only session" needs no number; several do.
+        assert placeholders(english[-1]) == placeholders(said[-1]), message.id
 
 
-def placeholders(text: str) -> list[str]:
-    return sorted(re.findall(r"\{[^}]*\}", text))
+@pytest.mark.parametrize("po", CATALOGUES, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
+def test_one_and_several_are_two_forms_in_every_language(po):
+    with po.open("rb") as file:
+        plurals = [message for message in read_po(file) if message.pluralizable]
+    say_n = counter(po.stem, po.parents[1].name)
+    for message in plurals:
+        assert (say_n(*message.id, 1), say_n(*message.id, 2), say_n(*message.id, 0)) == (
+            message.string[0], message.string[1], message.string[1]
+        )  # fmt: skip
+        assert message.string[0] != message.string[1], message.id
+
+
+def placeholders(text: str) -> Counter[str]:
+    return Counter(re.findall(r"\{[^}]*\}", text))

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from hbc_host.cli import app
-from hbc_host.report.course import course_of, sites_then
+from hbc_host.report.course import ScaleThen, course_of, sites_then
 from hbc_host.report.html import render
-from hbc_host.report.language import ENGLISH, MINUS, Language, language
+from hbc_host.report.language import ENGLISH, MINUS, NONE, Language, language
 from hbc_host.report.patient_page import patient_page
 from hbc_host.report.results_json import to_document
 from hbc_host.store.database import open_store
+from hbc_host.store.followup import SCALES, Total, course
 from hbc_host.store.records import PatientFacts, add_event, add_patient, add_score, find_patient
 from support_report import MADE, Page, analysis_of, four_sites_of_one_person, full_course, full_parts, page_of, site_of
 from typer.testing import CliRunner
@@ -63,7 +64,7 @@ def test_a_result_that_cannot_be_read_gives_no_site(result: dict[str, Any]) -> N
 def test_sessions_scores_and_definitions_are_printed() -> None:
     text = words_of()
     for words in (
-        "Sessions in which the heart coupled: A (3 of 3).",
+        "Sessions in which the heart coupled: A (3 of 3) and B (0 of 3).",
         f"from 19 to 9 ({MINUS}53 %); response: yes; remission: no; early improvement: yes.",
         "2026-04-08 6 52 ● 2.5 (1.0 to 4.0) ✕",
         "response: a fall of at least 50 % from the first total; remission: a total of 4 or less (Kroenke 2001",
@@ -115,3 +116,26 @@ def test_a_pdf_by_another_name_is_refused(store: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 2
     assert not (tmp_path / "r.html").exists()
+
+
+def scale_of_totals(*totals: float) -> ScaleThen:
+    given = tuple(Total(date(2026, 4, 1 + 10 * k), total, 5 * k) for k, total in enumerate(totals))
+    return ScaleThen(1, given, course(SCALES["PHQ-9"], given))
+
+
+def test_a_score_that_did_not_change_is_said_to_be_unchanged() -> None:
+    assert f"PHQ-9 {NONE} unchanged at 20; response: no" in words_of(scales=(scale_of_totals(20, 20),))
+    assert f"PHQ-9 {NONE} onveranderd 20; respons: nee" in words_of(language("nl"), scales=(scale_of_totals(20, 20),))
+
+
+def test_a_single_score_has_no_course_yet() -> None:
+    text = words_of(scales=(scale_of_totals(20),))
+    assert f"PHQ-9 {NONE} 20; no later total yet." in text
+    assert f"PHQ-9 20 (2026-04-01) {NONE} {NONE}" in text
+
+
+def test_one_session_without_coupling_is_said_otherwise_than_several() -> None:
+    none = tuple(replace(one, sites=()) for one in full_course().sessions)
+    assert "Koppeling is in de enige sessie tot nu toe niet aangetoond." in words_of(language("nl"), sessions=none[:1])
+    assert "Koppeling is in geen van de 2 sessies aangetoond." in words_of(language("nl"), sessions=none[:2])
+    assert "Coupling was not shown in the only session so far." in words_of(sessions=none[:1])

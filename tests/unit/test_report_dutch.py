@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import hbc_host
 import pytest
 from babel.messages.pofile import read_po
-from catalogue_words import texts_of
+from catalogue_words import english_words, forms, texts_of
 from hbc_host.i18n import LOCALE
 from hbc_host.published import LABEL
 from hbc_host.report import comparing, words
+from hbc_host.report.html import render
 from hbc_host.report.language import ENGLISH, language
-from hbc_host.report.phrase_list import PHRASES
-from hbc_host.report.phrases import recognise, said
+from hbc_host.report.patient_page import patient_page
+from hbc_host.report.phrases import TEMPLATES, recognise, said
 from support_report import (
+    MADE,
     Page,
     analysis_of,
     beside,
     compared,
     four_sites_of_one_person,
+    full_course,
     full_parts,
     rendered,
     site_of,
+    unusable_site,
 )
 
 HOST = Path(hbc_host.__file__).parent
@@ -34,16 +39,18 @@ SPEAKING = (
     "threshold", "threshold_notes",
 )  # fmt: skip
 SENTENCE_SPACES_N = 3
+#: Words of the fixtures that a person typed: a motor threshold's method, the source of limits, an event in words.
+TYPED = {"a", "reason", "visible", "house", "rules", "gone", "in", "an", "hour", "one", "A"}
 #: Ends of sentences that stand once in the code, and the beginning of each.
 PIECES = {": stop stimulating and look at the patient": "heart rate {x} bpm, limit {x}"}
 
 
 def test_the_catalogue_has_every_text_of_the_report_and_no_other() -> None:
     with (LOCALE / "nl/LC_MESSAGES/report.po").open("rb") as file:
-        known = {str(message.id) for message in read_po(file) if message.id}
+        known = {message.id for message in read_po(file) if message.id}
     wanted = texts_of(sorted((HOST / "report").glob("*.py")))
     assert {text: where for text, where in wanted.items() if text not in known} == {}
-    assert sorted(known - set(wanted)) == []
+    assert sorted(map(str, known - set(wanted))) == []
 
 
 def sentences_of(module: str) -> list[str]:
@@ -62,11 +69,20 @@ def sentences_of(module: str) -> list[str]:
         if id(node) in left_out:
             continue
         if isinstance(node, ast.JoinedStr):
-            parts = [str(part.value) if isinstance(part, ast.Constant) else "{x}" for part in node.values]
-            found.append("".join(parts))
+            found.append("".join(piece(part) for part in node.values))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             found.append(node.value)
     return [text for text in found if text.count(" ") >= SENTENCE_SPACES_N]
+
+
+def piece(part: ast.expr) -> str:
+    """A part of a sentence; of ``counted(n, "train", "trains")`` the several."""
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    call = part.value if isinstance(part, ast.FormattedValue) else None
+    if isinstance(call, ast.Call) and ast.unparse(call.func) == "counted":
+        return "{x} " + ast.literal_eval(call.args[-1])
+    return "{x}"
 
 
 @pytest.mark.parametrize("module", SPEAKING)
@@ -104,7 +120,13 @@ def test_a_sentence_within_a_sentence_is_said_too() -> None:
 
 
 def test_english_is_left_as_it_is() -> None:
-    assert all(said(text, ENGLISH) == text for text in PHRASES)
+    assert all(said(text, ENGLISH) == text for text in TEMPLATES)
+
+
+def test_one_thing_and_several_have_words_of_their_own() -> None:
+    assert said("A: 1 train had another number of pulses than planned", DUTCH).startswith("A: 1 pulstrein had een")
+    assert said("A: 2 trains had another number of pulses than planned", DUTCH).startswith("A: 2 pulstreinen hadden")
+    assert said("1 frame arrived twice; repeats were dropped", DUTCH).endswith("de herhaling is weggelaten")
 
 
 def test_numbers_have_a_decimal_comma_and_a_true_minus() -> None:
@@ -131,11 +153,34 @@ def test_the_label_of_the_published_score_is_that_of_the_code_that_computes_it()
 def test_no_english_sentence_is_left_on_a_dutch_page() -> None:
     sites = (beside(site_of("A", 3.0, 0.5, 0.001, 0.002)), site_of("B", 0.1, 0.5, 0.4, 0.4))
     text = Page(rendered(compared(*sites), DUTCH, parts=full_parts())).words()
-    english = [one for one in texts_of((HOST / "report").glob("*.py")) if one.count(" ") >= SENTENCE_SPACES_N]
+    texts = texts_of((HOST / "report").glob("*.py"))
+    english = [one for text in texts for one in forms(text) if one.count(" ") >= SENTENCE_SPACES_N]
     same = {"RR slope, 45 s"}
     assert [one for one in english if "{" not in one and one in text and one not in same] == []
     assert "slagen/min" in text
     assert " bpm" not in text
+
+
+def test_no_english_word_is_left_in_a_report_with_everything() -> None:
+    sites = (
+        beside(site_of("A", 3.0, 0.5, 0.001, 0.002)),
+        unusable_site("B", "38 measured beats in the run, 60 are needed"),
+    )
+    parts = replace(full_parts(), alarms=(), remarks=())  # texts that people typed
+    text = Page(rendered(compared(*sites), DUTCH, parts=parts)).words()
+    before = text.index("Herkomst")  # behind it stands a command
+    assert english_words(text[:before], TYPED) == []
+
+
+def test_no_english_word_is_left_in_the_report_of_a_course() -> None:
+    page = patient_page(full_course(), command="c", made=MADE, lang=DUTCH)
+    assert english_words(Page(render(page)).words(), TYPED) == []
+    nobody = replace(full_course(), sessions=(), scales=(), events=(), facts=())
+    assert english_words(Page(render(patient_page(nobody, command="c", made=MADE, lang=DUTCH))).words()) == []
+
+
+def test_english_words_would_be_found() -> None:
+    assert english_words("de hartslag and the trains zijn gemeten") == ["and", "the", "trains"]
 
 
 def test_a_page_names_its_language() -> None:

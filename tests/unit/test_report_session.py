@@ -6,14 +6,17 @@ import math
 from pathlib import Path
 
 import pytest
-from hbc_host.clinic.visit import Visit, write_visit
+from hbc_host.clinic.protocol_file import ProtocolFile
+from hbc_host.clinic.sites import VisitSite
+from hbc_host.clinic.visit import Visit, visit_for, write_visit
 from hbc_host.io.ecg_signal import session_signal
 from hbc_host.parts import note
 from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
-from hbc_host.report.language import NONE
+from hbc_host.report.delivered import Delivery
+from hbc_host.report.language import NONE, language
 from hbc_host.report.of_folder import read_folder, report_of_folder
 from hbc_host.report.session_parts import SessionParts, session_parts
-from hbc_host.report.session_words import clock
+from hbc_host.report.session_words import clock, preparation_rows
 from hbc_host.runs import RunInput, session_runs
 from hbc_host.session import META_NAME, load_session
 from hbc_host.session_model import Session
@@ -21,6 +24,7 @@ from hbc_host.trains import PROTOCOLS
 from hbc_wire import messages
 from support import a_meta, box_frames, edge_times_us, stream_of
 from support_report import (
+    MADE,
     Page,
     analysis_of,
     four_sites_of_one_person,
@@ -97,6 +101,61 @@ def test_delivered_stands_beside_planned_and_a_site_left_out_has_zero(tmp_path: 
     counts = {one.site: (one.trains_n, one.planned_trains_n, one.pulses_n, one.planned_pulses_n) for one in found}
     assert counts["BF3-L"] == (5, 15, EDGES_N, 750)
     assert counts["5CM-L"] == counts["5CM-R"] == counts["BF3-R"] == (0, 15, 0, 750)
+
+
+def guided_notes(site: str, planned_n: int, begins_s: float, ends_s: float) -> list[Chunk]:
+    """What a guided session notes: a site begins, and its last planned cycle is over."""
+    trains = [[50.0, 50]] * planned_n
+    begins = note(110.0, "site_begins", site=site, site_idx=0, begins_us=round(begins_s * 1e6), trains=trains)
+    return [begins, note(120.0, "site_ends", site=site, site_idx=0, ends_us=round(ends_s * 1e6), trains_n=planned_n)]
+
+
+def test_trains_beyond_the_plan_are_counted_and_marked_and_said(tmp_path: Path) -> None:
+    # Five trains came; three were planned, and the site was over after the third.
+    folder = record(tmp_path / "s", guided_notes("5CM-L", 3, 1.0, 54.9))
+    session = load_session(folder)
+    runs, said = session_runs(session, PROTOCOLS["dash"])
+    assert runs[0].onsets_s.size == 3
+    assert said == ["5CM-L: 5 trains recorded, 3 planned"]
+    parts = session_parts(session, runs, PROTOCOLS["dash"], signal=None, visit=planned_trains(3))
+    one = parts.deliveries[0]
+    assert (one.trains_n, one.planned_trains_n, one.pulses_n, one.planned_pulses_n) == (5, 3, EDGES_N, 150)
+    assert parts.strays_n == 0
+    text = page_of(analysis_of(site_of("5CM-L", 1.0, 1.0, 0.2, 0.2)), parts=parts).words()
+    assert f"5CM-L ≠ 5 3 ≠ {EDGES_N} 150" in text
+    assert "5CM-L: 2 trains more than planned (5 instead of 3). The result uses the first 3" in text
+    first = text[: text.index("Evidence")]
+    assert "Trains (planned) ≠ 5 (3) Pulses (planned)" in first
+
+
+def test_as_many_trains_as_planned_carry_no_mark(tmp_path: Path) -> None:
+    found = Delivery("A", 15, 750, 0, 15, 750)
+    text = page_of(four_sites_of_one_person(), parts=SessionParts(deliveries=(found,))).words()
+    assert "Trains (planned) 15 (15) Pulses (planned) 750 (750)" in text
+    assert "A 15 15 750 750 0" in text
+    assert "planned (" not in text[text.index("Stimulation delivered") :]
+
+
+def test_differences_that_cancel_in_the_sum_are_marked_there_too() -> None:
+    found = (Delivery("A", 16, 800, 0, 15, 750), Delivery("B", 14, 700, 0, 15, 750), Delivery("C", 0, 0, 0, 1, 50))
+    text = page_of(four_sites_of_one_person(), parts=SessionParts(deliveries=found[:2])).words()
+    assert "together ≠ 30 30 ≠ 1 500 1 500 0" in text
+    text = page_of(four_sites_of_one_person(), parts=SessionParts(deliveries=found)).words()
+    assert "A: 1 train more than planned (16 instead of 15)" in text
+    assert "C: not stimulated; 1 train was planned." in text
+
+
+def planned_trains(trains_n: int) -> Visit:
+    """A visit whose protocol plans so many trains of 50 pulses at one site."""
+    visit = visit_of_p014()
+    facts = visit.protocol.model_dump(exclude_none=True) | {
+        "trains": {"kind": "dash", "trains_n": trains_n},
+        "intensity": {"unit": "%MSO", "steps": [50.0] * trains_n},
+        "sites": {"names": ["5CM-L"], "order": "fixed", "control": ""},
+    }
+    people = {"operator": "A. Jansen", "supervisor": "Dr. B. de Vries", "second_person": "C. Smit"}
+    return visit_for(ProtocolFile.model_validate(facts), pseudonym="P-014", created=MADE, uid="0" * 32,
+                     state=visit.state, motor_threshold=visit.motor_threshold, practice=True, **people)  # fmt: skip
 
 
 def test_alarms_have_an_end_and_who_acknowledged_them(tmp_path: Path, notes: list[Chunk]) -> None:
@@ -177,18 +236,20 @@ def test_page_one_names_people_motor_threshold_and_who_signed() -> None:
 def test_everything_that_happened_is_on_the_page() -> None:
     text = page_of(four_sites_of_one_person(), parts=full_parts()).words()
     for words in (
-        "≠ 690",
-        "Edges outside of every run: 3.",
-        "slow heart 1:05 0:12 heart rate fell from 70 to 51 bpm",
+        "B ≠ 14 15 ≠ 690 750 1",
+        "together ≠ 29 30 ≠ 1 440 1 500 1",
+        "B: 1 train fewer than planned (14 instead of 15).",
+        "3 edges lie outside of every run.",
+        "slow heart 1:05 12 s heart rate fell from 70 to 51 bpm",
         "to the end",
         "nobody",
         "dizziness 1:40 mild",
         "Discomfort, 0 to 10: A 3.5.",
-        "electrode off: times: 1, in all 0:02 min:s",
+        "electrode off: once, 2 s",
         "0:20: koffie (C. Smit)",
         "to know: fainted before and beta-blocker",
         "ECG blanked around pulses 2.6 %",
-        "down: electrodes may be swapped",
+        "down (electrodes swapped?)",
     ):
         assert words in text, words
 
@@ -202,3 +263,17 @@ def test_a_recording_without_a_visit_has_the_report_it_always_had() -> None:
 def test_times_are_minutes_and_seconds() -> None:
     assert [clock(seconds) for seconds in (0.0, 65.9, 3600.0)] == ["0:00", "1:05", "60:00"]
     assert clock(None) == clock(math.nan) == NONE
+
+
+def test_what_was_measured_of_the_skull_is_said_in_the_language_of_the_report() -> None:
+    measures = {"head_cm": 56.5, "nasion_inion_cm": 35.0, "x_cm": 6.2, "efield_v_m": 81.0, "angle_deg": 45.0}
+    site = visit_of_p014().sites[1].model_copy(update={"measures": measures})
+    (said,) = [text for label, text in preparation_rows(visit_with(site), language("nl")) if label == "Locatie BF3-L"]
+    assert said == (
+        "Beam F3, links, hoofdomtrek 56,5 cm, van nasion tot inion 35 cm, langs de omtrek 6,2 cm, "
+        "elektrisch veld 81 V/m, hoek 45°"
+    )
+
+
+def visit_with(site: VisitSite) -> Visit:
+    return visit_of_p014().model_copy(update={"sites": (site,)})

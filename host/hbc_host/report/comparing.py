@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from hbc_host.published import THRESHOLD as PUBLISHED_THRESHOLD
-from hbc_host.report.language import ENGLISH, NONE, Language, mark
+from hbc_host.report.language import ENGLISH, NO_BREAK, NONE, Language, mark
 from hbc_host.report.words import decided
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 #: From here on page 1 names the site that slows the heart most.
 SURE = 0.95
 LIKELY_MIN = 0.1
-NO_BREAK = "\N{NO-BREAK SPACE}"
 THRESHOLD_INTERVAL = mark("95\N{NO-BREAK SPACE}% interval")
 #: That of hbc_host.published, which knows no languages.
 PUBLISHED_LABEL = mark("published score (130 Hz)")
@@ -47,7 +46,7 @@ def difference_sentence(analysis: Analysis, lang: Language = ENGLISH) -> str:
     if best.probability_best >= SURE and best.is_coupled:
         return lang.fill(
             "The sites differ. The heart slowed most at {site} (probability {probability}): by about {fall} bpm, "
-            "allowing for that the largest of several numbers is usually too large.",
+            "which allows for the largest of several numbers being usually too large.",
             site=best.name,
             probability=probability(best.probability_best, lang),
             fall=lang.number(best.shrunken_bpm),

@@ -13,6 +13,7 @@ from hbc_host.report import words
 from hbc_host.report.language import ENGLISH, Language, mark
 from hbc_host.report.page import Page, Section
 from hbc_host.report.page_course import course_sections
+from hbc_host.report.page_delivered import delivered_facts, delivery_section
 from hbc_host.report.page_evidence import (
     comparison_section,
     evidence_section,
@@ -21,13 +22,12 @@ from hbc_host.report.page_evidence import (
 )
 from hbc_host.report.page_one import first_section, verdict_of
 from hbc_host.report.page_quality import quality_section
-from hbc_host.report.page_session import delivery_section, events_section, preparation_section, rhythm_blocks
+from hbc_host.report.page_session import events_section, preparation_section, rhythm_blocks
 from hbc_host.report.session_parts import SessionParts
 from hbc_host.report.session_words import signature, visit_facts
 
 if TYPE_CHECKING:
     from hbc_host.analysis import Analysis
-    from hbc_host.clinic.visit import Visit
 
 KIND = mark("Heart\N{EN DASH}brain coupling during TMS")
 #: Labels of facts that callers give.
@@ -53,7 +53,7 @@ def report_page(
         evidence_section(analysis, lang),
         comparison_section(analysis, lang),
         quality_section(shown, lang, *rhythm_blocks(known, lang)),
-        delivery_section(known, lang),
+        delivery_section(known.deliveries, known.strays_n, lang),
         events_section(known, lang),
         preparation_section(known, lang),
         *(course_sections(known.course, lang) if known.course is not None else ()),
@@ -68,7 +68,7 @@ def report_page(
         title,
         lang.say(KIND),
         lang.say(words.RESEARCH_USE),
-        _facts(analysis, session_info, when, lang, visit),
+        _facts(analysis, session_info, when, lang, known),
         verdict_of(analysis, lang, None if visit is None else visit.mt_mso_pct),
         tuple(section for section in sections if section is not None),
         f"{title} · {lang.say(words.RESEARCH_USE)}",
@@ -77,9 +77,9 @@ def report_page(
 
 
 def _facts(
-    analysis: Analysis, session_info: Mapping[str, str], made: str, lang: Language, visit: Visit | None
+    analysis: Analysis, session_info: Mapping[str, str], made: str, lang: Language, parts: SessionParts
 ) -> tuple[tuple[str, str], ...]:
-    protocol = analysis.protocol
+    protocol, visit = analysis.protocol, parts.visit
     timing = lang.fill(
         "{name}: {train} s train, {pause} s pause",
         name=protocol.name,
@@ -92,6 +92,7 @@ def _facts(
         *(() if visit is None else visit_facts(visit, lang)),
         (lang.say("Protocol"), timing),
         *(() if visit is None else ((lang.say("Protocol signed by"), signature(visit, lang)),)),
+        *delivered_facts(parts.deliveries, lang),
         *(((lang.say("Practice"), lang.say("nobody was stimulated")),) if visit is not None and visit.practice else ()),
         (lang.say("Source"), source),
         (lang.say("Report made"), f"{made}, hbc {__version__}"),

@@ -74,7 +74,7 @@ def _draw_response(ax: Axes, site: SiteResult, lang: Language, *, train_s: float
     ax.axhline(0, color=ROLES["muted"], linewidth=0.7)
     _title(ax, site, f"n = {response.trains_n if response else 0}")
     if response is None:
-        ax.text(0.5, 0.75, lang.say("no response"), transform=ax.transAxes, ha="center", color=ROLES["muted"])
+        ax.text(0.5, 0.75, lang.say("too few usable trains"), transform=ax.transAxes, ha="center", color=ROLES["muted"])
         return
     if site.rest_null is not None:
         null = site.rest_null

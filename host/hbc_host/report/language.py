@@ -9,18 +9,24 @@ from datetime import date, datetime
 from typing import Any
 
 from hbc_host.evidence import ALPHA
-from hbc_host.i18n import Translate, translator
+from hbc_host.i18n import Translate, TranslateCount, counter, translator
 
 DOMAIN = "report"
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
+NO_BREAK = "\N{NO-BREAK SPACE}"
 DECIMAL_MARK = {"en": ".", "nl": ","}
 
 
 def mark(text: str) -> str:
     """A text of a table that is said later: the catalogue must have it, the table keeps its English."""
     return text
+
+
+def mark_plural(one: str, many: str) -> tuple[str, str]:
+    """The same for a text with a number ``{n}`` before a noun: English for one and for several."""
+    return one, many
 
 
 @dataclass(frozen=True)
@@ -33,10 +39,13 @@ class Language:
         One of :data:`hbc_host.i18n.LANGUAGES`.
     say : callable
         English text to text of this language.
+    say_n : callable
+        English for one, English for several, and the number, to text of this language.
     """
 
     code: str
     say: Translate = field(repr=False, compare=False)
+    say_n: TranslateCount = field(repr=False, compare=False)
 
     def number(self, value: float | None, digits: int = 1, *, signed: bool = False) -> str:
         """A number with a true minus sign; a dash when there is none (NaN, infinite, absent).
@@ -58,6 +67,20 @@ class Language:
     def count(self, value: int) -> str:
         """A whole number, its thousands apart."""
         return f"{value:,}".replace(",", THIN_SPACE).replace("-", MINUS)
+
+    def duration(self, seconds: float | None) -> str:
+        """How long something lasted, with units that both languages share: ``2.5 s``, ``23 min 4 s``.
+
+        >>> ENGLISH.duration(2.04), ENGLISH.duration(59.97), ENGLISH.duration(1384.0)
+        ('2 s', '1 min', '23 min 4 s')
+        """
+        if seconds is None or not math.isfinite(seconds):
+            return NONE
+        tenths = round(seconds, 1)
+        if tenths < 60.0:
+            return f"{self.short(tenths)} s"
+        minutes, rest_s = divmod(round(seconds), 60)
+        return f"{self.count(minutes)} min" + (f" {rest_s} s" if rest_s else "")
 
     def marked(self, digits: str) -> str:
         """Digits of the program with the decimal mark and the minus sign of the report."""
@@ -84,6 +107,11 @@ class Language:
             digits += 1
         return self.marked(f"{value:.{digits}f}")
 
+    def p_sign(self, value: float) -> str:
+        """A p-value as it stands behind a ``p``, never torn from it: `` = 0.031``, `` < 0.001``."""
+        text = self.p_value(value)
+        return f"{NO_BREAK}{text if text.startswith('<') else f'= {text}'}".replace(" ", NO_BREAK)
+
     def percent(self, share: float, digits: int = 1) -> str:
         """A share of one as percent."""
         return f"{self.number(100 * share, digits)} %" if math.isfinite(share) else NONE
@@ -109,10 +137,14 @@ class Language:
         """Say a text with values in it."""
         return self.say(text).format(**values)
 
+    def plural(self, one: str, many: str, n: int, **values: Any) -> str:
+        """Say a text with a number ``{n}`` before a noun, in the form that this language has for that number."""
+        return self.say_n(one, many, n).format(n=self.count(n), **values)
+
 
 def language(code: str) -> Language:
     """The language of a code; raises InputError for one that is not there."""
-    return Language(code, translator(DOMAIN, code))
+    return Language(code, translator(DOMAIN, code), counter(DOMAIN, code))
 
 
 ENGLISH = language("en")

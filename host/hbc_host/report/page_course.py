@@ -76,7 +76,8 @@ def _site_cell(site: SiteThen | None, lang: Language) -> Cell:
     shape = words.VERDICT_SHAPE.get(cast(words.Verdict, site.verdict), "")
     if not math.isfinite(site.effect_bpm):
         return Cell(shape)
-    text = f"{shape} {lang.number(site.effect_bpm)}\n({lang.interval(*site.ci90_bpm)})"
+    span = lang.interval(*site.ci90_bpm)
+    text = f"{shape} {lang.number(site.effect_bpm)}" + ("" if span == NONE else f"\n({span})")
     return Cell(text, strong=site.verdict == "coupled")
 
 
@@ -105,12 +106,13 @@ def _scale_row(one: ScaleThen, lang: Language, *, several: bool) -> Row:
     went, name = one.went, one.went.scale.name
     if several:
         name = lang.fill("{scale}, series {n}", scale=name, n=one.series_n)
+    followed = len(one.totals) > 1
     change = NONE if went.change_pct is None else f"{lang.number(went.change_pct, 0, signed=True)} %"
     return Row(
         cells(
             name,
             f"{lang.short(went.first.total)} ({went.first.on.isoformat()})",
-            f"{lang.short(went.last.total)} ({went.last.on.isoformat()})",
+            f"{lang.short(went.last.total)} ({went.last.on.isoformat()})" if followed else NONE,
             change,
             lang.yes_no(went.response),
             lang.yes_no(went.remission),

@@ -77,13 +77,12 @@ def comparison_section(analysis: Analysis, lang: Language) -> Section | None:
         rows.append(
             Row((Cell(site.site), *cells(*comparing.site_cells(effect, lang))), verdict, words.VERDICT_SHAPE[verdict])
         )
-    p_text = lang.p_value(analysis.comparison.difference_p)
     note = lang.fill(
         "“Allowing for chance” pulls every site towards the mean of all, the more the less is known about it: the "
         "largest of several uncertain numbers is usually too large. If all sites had one effect, differences like "
-        "these would come with p {p} (Cochran's Q, Welch's test); below 0.05 a difference counts as shown. The "
+        "these would come with p{p} (Cochran's Q, Welch's test); below 0.05 a difference counts as shown. The "
         "probabilities suppose that sites differ at all; without a shown difference they decide nothing.",
-        p=p_text if p_text.startswith("<") else f"= {p_text}",
+        p=lang.p_sign(analysis.comparison.difference_p),
     )
     blocks = (Table(columns, tuple(rows)), Text(note, "small"))
     return Section("compared", say("The sites against each other"), blocks)

@@ -79,15 +79,18 @@ def _facts(course: CourseOfPatient, made: str, lang: Language) -> tuple[tuple[st
 def _answer(course: CourseOfPatient, lang: Language) -> Verdict:
     """How the scores went, in one line each; the same words as the table's."""
     lines = tuple(("", "", one.went.scale.name, _line(one, lang)) for one in course.scales)
-    coupled = [
-        lang.fill("{site} ({n} of {all})", site=site, n=n, all=all_n) for site, n, all_n in _coupled_counts(course) if n
-    ]
+    counts = _coupled_counts(course)
+    sites = [lang.fill("{site} ({n} of {all})", site=site, n=n, all=all_n) for site, n, all_n in counts]
     if not course.sessions:
         overall = lang.say("No session yet.")
-    elif coupled:
-        overall = lang.fill("Sessions in which the heart coupled: {sites}.", sites=lang.listing(coupled))
+    elif any(n for _, n, _ in counts):
+        overall = lang.fill("Sessions in which the heart coupled: {sites}.", sites=lang.listing(sites))
     else:
-        overall = lang.fill("Coupling was shown in none of {n} sessions.", n=len(course.sessions))
+        overall = lang.plural(
+            "Coupling was not shown in the only session so far.",
+            "Coupling was shown in none of the {n} sessions.",
+            len(course.sessions),
+        )
     return Verdict(lang.say("Result"), overall, lines, "", lang.say(words.UNPROVEN))
 
 
@@ -102,12 +105,16 @@ def _coupled_counts(course: CourseOfPatient) -> list[tuple[str, int, int]]:
 
 def _line(one: ScaleThen, lang: Language) -> str:
     went = one.went
+    first, last = lang.short(went.first.total), lang.short(went.last.total)
+    if len(one.totals) < 2:
+        return lang.fill("{total}; no later total yet.", total=first)
     change = "" if went.change_pct is None else f" ({lang.number(went.change_pct, 0, signed=True)} %)"
+    how = lang.fill("from {first} to {last}{change}", first=first, last=last, change=change)
+    if went.first.total == went.last.total:
+        how = lang.fill("unchanged at {total}", total=last)
     return lang.fill(
-        "from {first} to {last}{change}; response: {response}; remission: {remission}; early improvement: {early}.",
-        first=lang.short(went.first.total),
-        last=lang.short(went.last.total),
-        change=change,
+        "{how}; response: {response}; remission: {remission}; early improvement: {early}.",
+        how=how,
         response=lang.yes_no(went.response),
         remission=lang.yes_no(went.remission),
         early=lang.yes_no(went.early),

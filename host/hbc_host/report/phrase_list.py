@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hbc_host.report.language import mark
+from hbc_host.report.language import mark, mark_plural
 
 PHRASES = (
     # Why a run cannot be used (hbc_host/design.py).
@@ -73,13 +73,28 @@ PHRASES = (
     mark("{train} s every {cycle} s"),
     mark("trains {measured}, protocol {protocol} says {said}: wrong --protocol?"),
     mark("recorded as protocol {recorded}, analysed as {analysed}: wrong --protocol?"),
-    mark("{recorded} runs recorded, {planned} sites planned; names are given in order of time"),
-    mark("{site}: {recorded} trains recorded, {planned} intensities planned; analysed without intensities"),
+    mark_plural(
+        "{n} run recorded, planned sites: {planned}; names are given in order of time",
+        "{n} runs recorded, planned sites: {planned}; names are given in order of time",
+    ),
+    mark_plural(
+        "{site}: {n} train recorded, planned intensities: {planned}; analysed without intensities",
+        "{site}: {n} trains recorded, planned intensities: {planned}; analysed without intensities",
+    ),
     # Guided sessions (hbc_host/guided.py).
-    mark("{site}: {recorded} trains recorded, {planned} planned"),
-    mark("{site}: {pulses} pulses in {places} places were too few for a train and do not count"),
-    mark("{site}: {wrong} trains had another number of pulses than planned"),
-    mark("{site}: the operator noted another intensity at {trains} trains; it is used"),
+    mark_plural("{site}: {n} train recorded, {planned} planned", "{site}: {n} trains recorded, {planned} planned"),
+    mark_plural(
+        "{site}: {n} group of pulses too small for a train left out (pulses in all: {pulses})",
+        "{site}: {n} groups of pulses too small for a train left out (pulses in all: {pulses})",
+    ),
+    mark_plural(
+        "{site}: {n} train had another number of pulses than planned",
+        "{site}: {n} trains had another number of pulses than planned",
+    ),
+    mark_plural(
+        "{site}: the operator noted another intensity at {n} train; it is used",
+        "{site}: the operator noted another intensity at {n} trains; it is used",
+    ),
     mark("the course of treatment is not shown: {fault}"),
     # The recording (hbc_host/session.py, hbc_host/stream.py).
     mark("is missing"),
@@ -87,14 +102,19 @@ PHRASES = (
     mark("{file} {why}: title, protocol and sites are unknown"),
     mark("{file} has format {found}, this program knows {known}: check title and sites"),
     mark("the last chunk of the log is incomplete: the recording was cut off"),
-    mark(
-        "{places} damaged places in the log; what could be read in them is used, and {lost} of {all} frames of the "
-        "recording are missing"
+    mark_plural(
+        "{n} damaged place in the log; what could be read there is used, and of {all} frames of the recording {lost} "
+        "are missing",
+        "{n} damaged places in the log; what could be read there is used, and of {all} frames of the recording {lost} "
+        "are missing",
     ),
     mark("the box came back with another wire version; what it sent from then on is left out"),
-    mark("the box restarted {times} times; boot {used} of {all} is used, which holds {share} % of the frames"),
+    mark_plural(
+        "the box restarted {n} time; boot {used} of {all} is used, which holds {share} % of the frames",
+        "the box restarted {n} times; boot {used} of {all} is used, which holds {share} % of the frames",
+    ),
     mark("times without connection: {times}, {away} s in all by the box's clock"),
-    mark("{repeated} frames arrived twice; repeats were dropped"),
+    mark_plural("{n} frame arrived twice; repeats were dropped", "{n} frames arrived twice; repeats were dropped"),
     mark("the recording was interrupted and continued"),
     mark("the recording is still running, written by {who}: what follows is as of {time}"),
     # Files without a box (hbc_host/sources.py).
@@ -106,7 +126,7 @@ PHRASES = (
     mark("recorded triggers tell when the trains start"),
     mark("--first-train-s {first} was ignored: {why}"),
     mark("--first-train-s {first} was ignored for {recording}: {why}"),
-    mark("{recording}: {triggers} triggers from {source}"),
+    mark_plural("{recording}: {n} trigger from {source}", "{recording}: {n} triggers from {source}"),
     # Alarms (hbc_host/alarms.py, hbc_host/alarm_watch.py).
     mark("the amplifier is saturated"),
     mark("an electrode is off"),

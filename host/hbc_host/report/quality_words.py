@@ -19,19 +19,19 @@ QUALITY_LABELS = {
     "samples_lost_n": mark("ECG samples lost"),
     "boots_n": mark("starts of the box"),
     "gaps_n": mark("gaps"),
-    "gaps_s": mark("time in gaps (s)"),
+    "gaps_s": mark("time in gaps"),
     "bytes_n": mark("bytes received"),
-    "duration_s": mark("duration (s)"),
+    "duration_s": mark("duration"),
     "blanked_share": mark("ECG blanked around pulses"),
     "polarity": mark("direction of the R wave"),
-    "good_s": mark("signal good (s)"),
-    "noisy_s": mark("signal noisy (s)"),
-    "hum_s": mark("mains hum (s)"),
-    "saturated_s": mark("amplifier saturated (s)"),
-    "flat_s": mark("signal flat (s)"),
-    "lead_off_s": mark("electrode off (s)"),
+    "good_s": mark("signal good"),
+    "noisy_s": mark("signal noisy"),
+    "hum_s": mark("mains hum"),
+    "saturated_s": mark("amplifier saturated"),
+    "flat_s": mark("signal flat"),
+    "lead_off_s": mark("electrode off"),
 }
-QUALITY_WORDS = {"up": mark("up"), "down": mark("down: electrodes may be swapped"), "both": mark("changes")}
+QUALITY_WORDS = {"up": mark("up"), "down": mark("down (electrodes swapped?)"), "both": mark("changes")}
 UNITS = {"s": "(s)", "ms": "(ms)", "us": "(µs)", "hz": "(Hz)", "bpm": "(bpm)", "pct": "(%)", "ppm": "(ppm)"}
 
 
@@ -46,11 +46,13 @@ def quality_label(key: str, lang: Language = ENGLISH) -> str:
 
 
 def quality_text(key: str, value: str | int | float, lang: Language = ENGLISH) -> str:
-    """A quality figure as text: shares in percent, whole numbers grouped by thin spaces, others with four digits."""
+    """A quality figure as text: shares in percent, times in minutes, whole numbers grouped, others with four digits."""
     if isinstance(value, str):
         return lang.say(QUALITY_WORDS[value]) if value in QUALITY_WORDS else value
     if key.endswith("_share"):
         return lang.percent(value)
+    if key in QUALITY_LABELS and key.endswith("_s"):
+        return lang.duration(value)
     if isinstance(value, int) or float(value).is_integer():
         return lang.count(int(value))
     return lang.marked(f"{value:.4g}") if value == value else NONE

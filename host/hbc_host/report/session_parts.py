@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,9 @@ import numpy.typing as npt
 from hbc_host.alarms import NOT_VISIBLE
 from hbc_host.beats import classify_beats
 from hbc_host.detection import Signal, find_beats, state_durations
-from hbc_host.guided import counted_trains
+from hbc_host.report.delivered import Delivery, deliveries
 from hbc_host.runs import RunInput
-from hbc_host.trains import Protocol, find_trains
+from hbc_host.trains import Protocol
 
 if TYPE_CHECKING:
     from hbc_host.clinic.visit import Visit
@@ -24,21 +23,6 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 TEXT_MAX_N = 500  # of a note: somebody may have pasted a letter
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """Trains and pulses at one site, counted from the triggers; planned ones are None where nothing was planned.
-
-    ``odd_trains_n`` trains had another number of pulses than planned; without a plan, than most had.
-    """
-
-    site: str
-    trains_n: int
-    pulses_n: int
-    odd_trains_n: int
-    planned_trains_n: int | None = None
-    planned_pulses_n: int | None = None
 
 
 @dataclass(frozen=True)
@@ -126,11 +110,11 @@ def session_parts(
     # A heart that is not visible is no alarm of the heart. Guided sessions note it as a problem, too.
     if not any(one.name == "heart_not_visible" for one in problems):
         problems += tuple(replace(one, name="heart_not_visible") for one in raised if one.name == NOT_VISIBLE)
-    deliveries = _deliveries(session, runs, visit)
+    delivered = deliveries(session, runs, visit)
     return SessionParts(
         visit,
-        deliveries,
-        int(session.edges_s.size) - sum(one.pulses_n for one in deliveries),
+        delivered,
+        int(session.edges_s.size) - sum(one.pulses_n for one in delivered),
         {} if signal is None else signal_quality(signal),
         tuple(_rhythm(session, run, protocol) for run in runs),
         tuple(one for one in raised if one.name != NOT_VISIBLE),
@@ -141,28 +125,6 @@ def session_parts(
         visit is not None or any(note.event == "alarm" for note in notes),
         course,
     )
-
-
-def _deliveries(session: Session, runs: Sequence[RunInput], visit: Visit | None) -> tuple[Delivery, ...]:
-    planned = [] if visit is None else list(visit.plan.runs)
-    found = []
-    for run in runs:
-        plan = next((one for one in planned if one.site == run.site), None)
-        edges_s = session.edges_s[(session.edges_s >= run.start_s) & (session.edges_s <= run.end_s)]
-        if plan is None:
-            counts = [train.pulses_n for train in find_trains(edges_s)]
-            usual = Counter(counts).most_common(1)[0][0] if counts else 0
-            found.append(Delivery(run.site, len(counts), sum(counts), sum(n != usual for n in counts)))
-            continue
-        planned.remove(plan)
-        wanted = [train.pulses_n for train in plan.trains if train.pulses_n]
-        counts = [train.pulses_n for train in counted_trains(edges_s, max(wanted, default=1))[0]]
-        odd_n = sum(n not in wanted for n in counts)
-        found.append(Delivery(run.site, len(counts), int(edges_s.size), odd_n, len(wanted), plan.pulses_n))
-    for plan in planned:  # a site that was left out
-        wanted_n = sum(train.pulses_n > 0 for train in plan.trains)
-        found.append(Delivery(plan.site, 0, 0, 0, wanted_n, plan.pulses_n))
-    return tuple(found)
 
 
 def signal_quality(signal: Signal) -> dict[str, str | float]:

@@ -32,6 +32,7 @@ PROBLEM_WORD = {
     "heart_not_visible": mark("heart not visible"),
     "lead_off": mark("electrode off"),
     "disk": mark("little space on the disk"),
+    "disk_unknown": mark("the disk's free space could not be seen"),
     "unsigned_protocol": mark("protocol not signed"),
     "box_restarted": mark("the box started anew"),
 }
@@ -81,7 +82,20 @@ RULE_WORD = {
     "other": mark("other"),
 }
 SIDE_WORD = {"left": mark("left"), "right": mark("right"), "midline": mark("midline")}
-MEASURE_UNITS = {"cm": "cm", "mm": "mm", "m": "V/m", "deg": "°"}
+MEASURE_WORD = {
+    "head_cm": mark("head circumference"),
+    "tragus_cm": mark("tragus to tragus"),
+    "nasion_inion_cm": mark("nasion to inion"),
+    "x_cm": mark("along the circumference"),
+    "y_cm": mark("from the vertex"),
+    "anterior_cm": mark("forward"),
+    "x_mm": "x",
+    "y_mm": "y",
+    "z_mm": "z",
+    "coil_cortex_mm": mark("coil to cortex"),
+    "efield_v_m": mark("electric field"),
+    "angle_deg": mark("angle"),
+}
 
 
 def word(table: Mapping[str, str], name: str, lang: Language) -> str:
@@ -181,11 +195,13 @@ def _state(visit: Visit, lang: Language) -> str:
 
 
 def _site(site: VisitSite, lang: Language) -> str:
+    from hbc_host.clinic.sites import MEASURES
+
     parts = [word(RULE_WORD, site.rule, lang)]
     parts += [word(SIDE_WORD, site.side, lang)] if site.side else []
     parts += [lang.say("control site")] if site.control else []
     for name, value in site.measures.items():
-        stem, _, unit = name.rpartition("_")
-        parts.append(f"{stem.replace('_', ' ')} {lang.short(value)} {MEASURE_UNITS.get(unit, unit)}")
+        unit = "°" if MEASURES[name] == "degrees" else f" {MEASURES[name]}"
+        parts.append(f"{word(MEASURE_WORD, name, lang)} {lang.short(value)}{unit}")
     parts += [text for text in (site.space, site.source) if text]
     return ", ".join(parts)

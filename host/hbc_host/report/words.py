@@ -62,11 +62,11 @@ def site_sentence(site: SiteResult, lang: Language = ENGLISH) -> str:
         )
     if result.verdict == "coupled":
         return fill(
-            "a slowing of {measured} stands out at this site alone (p = {p}), but not after allowing for all sites "
-            "tested (p = {p_holm}).",
+            "a slowing of {measured} stands out at this site alone (p{p}), but not after allowing for all sites "
+            "tested (p{p_holm}).",
             measured=measured,
-            p=lang.p_value(result.p_value),
-            p_holm=lang.p_value(site.p_holm),
+            p=lang.p_sign(result.p_value),
+            p_holm=lang.p_sign(site.p_holm),
         )
     if result.ci90_bpm[1] < 0:
         low, high = result.ci90_bpm
