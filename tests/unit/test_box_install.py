@@ -13,7 +13,7 @@ from hbc_host.box.app_files import MAIN, AppFile, arch_of, build_app, firmware_h
 from hbc_host.box.boards import board_names, choose_board
 from hbc_host.box.bootloader import md5_of, pieces_of
 from hbc_host.box.chips import CHIPS
-from hbc_host.box.install import MANIFEST, install, plan_for
+from hbc_host.box.install import BOARD_FILE, MANIFEST, install, plan_for
 from hbc_host.errors import FlashError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -150,6 +150,8 @@ def test_wherever_the_cable_is_pulled_no_mixture_boots_and_the_next_run_complete
         again = Box(box.files)
         installed(again, new)
         assert again.files == done
+        for files in (box.files, again.files):
+            assert files[BOARD_FILE] == b"esp32-ad8232", "half a name: the box would not find its board"
     assert Box(done).files["settings.txt"] == b"mine"
     idle = Box(done)
     installed(idle, new)

@@ -70,8 +70,14 @@ def _change(link: Link, name: str, value: int, say: Callable[[str], None]) -> No
             change_setting(link, name, value)
             return
         except BoxRefusedError as error:
-            if error.status != messages.ACK_BUSY or time.monotonic() > until_s:
+            if error.status != messages.ACK_BUSY:
                 raise
+            if time.monotonic() > until_s:
+                raise BoxRefusedError(
+                    f"{error}; if none is running, the trigger input catches noise: unplug its cable, join the input "
+                    f"to its own ground, and run it again",
+                    error.status,
+                ) from None
         if not told:
             say(f"pulses come; waiting up to {BUSY_WAIT_S:g} s for a pause of the stimulator")
             told = True

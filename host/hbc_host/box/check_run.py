@@ -13,7 +13,8 @@ from hbc_host.box.check import judge
 from hbc_host.box.check_report import check_document, write_check
 from hbc_host.box.guide import Guide, steps_for
 from hbc_host.box.verdicts import Row
-from hbc_host.errors import InputError, TransportError
+from hbc_host.errors import TransportError
+from hbc_host.folder import refuse_used
 from hbc_host.record import record
 from hbc_host.session import load_session
 from hbc_host.session_model import SessionMeta
@@ -64,8 +65,7 @@ def run_check(
     """
     when = datetime.now().astimezone()
     folder = out_dir or Path(f"box-check-{when:%Y%m%d-%H%M%S}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is not empty; choose another --out, nothing is ever overwritten")
+    refuse_used(folder)
     guide = Guide(steps_for(beats_n, attended=attended, trigger=trigger), say, show)
     meta = SessionMeta(when, f"check of the box at {port}", "dash", (), None, __version__, port)
     summary = record(

@@ -10,8 +10,10 @@ from typing import Any
 from hbc_wire import messages
 
 from hbc_host.box.guide import Watch
+from hbc_host.box.reach import EMPTY, PROMPT, look
+from hbc_host.box.recover import found_words
 from hbc_host.clocksync import ClockFit, Ping, fit_clock
-from hbc_host.errors import InputError, NoAnswerError
+from hbc_host.errors import InputError, NoAnswerError, NoHelloError
 from hbc_host.link import Link
 from hbc_host.protocol import SequenceCounter, StreamDecoder, is_a
 from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
@@ -87,6 +89,18 @@ def ask_box(port: str, *, listen_s: float = LISTEN_S, clock: Callable[[], float]
     TransportError, NoHelloError, VersionMismatchError
         There is no box of this wire version; the text says what to do.
     """
+    try:
+        return _listened(port, listen_s, clock)
+    except NoHelloError as error:
+        found = look(port)
+        if found.kind not in (PROMPT, EMPTY):
+            raise
+        way = "brings the app back and says why it stopped" if found.kind == PROMPT else "names the file that it needs"
+        command = "recover" if found.kind == PROMPT else "flash"
+        raise NoHelloError(f"{found_words(found)}; `hbc box {command} --port {port}` {way}") from error
+
+
+def _listened(port: str, listen_s: float, clock: Callable[[], float]) -> BoxInfo:
     listener = _Listener()
     with Link(SerialTransport(port), clock=clock, ping=True) as link:
         for chunk in link.wait_hello():

@@ -118,13 +118,18 @@ def install(
     repl.remove(MANIFEST)
     if plan.copy:
         repl.remove(MAIN)
-    repl.write(BOARD_FILE, board)
+    _write_whole(repl, BOARD_FILE, board)
     for path in plan.remove:
         repl.remove(path)
     _copy(repl, plan, progress)
-    repl.write(MANIFEST + ".new", manifest.encode())
-    repl.rename(MANIFEST + ".new", MANIFEST)
+    _write_whole(repl, MANIFEST, manifest.encode())
     return plan
+
+
+def _write_whole(repl: Repl, path: str, data: bytes, count: Callable[[int], None] | None = None) -> None:
+    """Whole or not at all, wherever the cable is pulled."""
+    repl.write(path + ".new", data, count)
+    repl.rename(path + ".new", path)
 
 
 def _copy(repl: Repl, plan: Plan, progress: Callable[[float], None]) -> None:
@@ -137,8 +142,7 @@ def _copy(repl: Repl, plan: Plan, progress: Callable[[float], None]) -> None:
             progress((before_n + n) / max(plan.bytes_n, 1))
 
         if file.path == MAIN:  # whole or not at all: half of it would boot
-            repl.write(MAIN + ".new", file.data, count)
-            repl.rename(MAIN + ".new", MAIN)
+            _write_whole(repl, MAIN, file.data, count)
         else:
             repl.write(file.path, file.data, count)
         done_n += len(file.data)

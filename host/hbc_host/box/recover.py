@@ -61,7 +61,7 @@ def recover_box(port: str, say: Say, bar: Bar, *, forget_settings: bool = False,
     """
     say("1. looking at the port")
     found = look(port)
-    say(f"   {_words(found)}")
+    say(f"   {found_words(found)}")
     say("2. getting to the prompt of its interpreter")
     _reach(port, found)
     say("3. reading what went wrong, clearing the fault counter")
@@ -114,7 +114,8 @@ def _indented(say: Say) -> Callable[[str], None]:
     return lambda line: say(f"   {line}")
 
 
-def _words(found: Found) -> str:
+def found_words(found: Found) -> str:
+    """What answers at the port, in a line."""
     if found.kind == APP:
         return f"the app runs (boot {found.hello.boot_n}): nothing to recover from, but installing it anew does no harm"
     return {
