@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -82,10 +83,9 @@ for command in (
 app.command("import")(cli_import.import_files)
 app.add_typer(cli_protocol.app)
 app.add_typer(cli_patient.app)
-for name, visits_command in cli_visits.COMMANDS.items():
-    cli_session.app.command(name)(visits_command)
-for name, run_command in cli_run.COMMANDS.items():
-    cli_session.app.command(name)(run_command)
+session_commands: dict[str, Callable[..., None]] = {**cli_visits.COMMANDS, **cli_run.COMMANDS, **cli_session.COMMANDS}
+for name in ("new", "run", "resume", "list", "show", "verify", "repair"):  # in the order of their use
+    cli_session.app.command(name)(session_commands[name])
 app.add_typer(cli_session.app)
 app.add_typer(cli_stream.app)
 app.add_typer(cli_strap.app)

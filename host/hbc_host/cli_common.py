@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import shlex
@@ -33,6 +34,12 @@ JsonOption = Annotated[
 
 class HbcGroup(TyperGroup):
     """The command group; every way a command can fail ends here, in one line."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for command in self.commands.values():  # the width of the terminal breaks lines, not that of our source
+            paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+            command.help = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command and leave with its exit code."""

@@ -49,8 +49,9 @@ def demo(
     """See the whole instrument work, without hardware: box, cable, recording, analysis, report.
 
     The real firmware runs in a simulated box that measures a simulated patient at four coil positions (23 minutes,
-    played fast). The table compares what was found with what the patient was made to do. With --live you conduct a
-    short session yourself (five minutes, two positions), as a clinic does.
+    played fast). The table compares what was found with what the patient was made to do.
+
+    With --live you conduct a short session yourself (five minutes, two positions), as a clinic does.
 
     Example: hbc demo
     """
@@ -91,11 +92,16 @@ def sim(
     seed: SeedOption = SEED,
     minutes: Annotated[float, typer.Option(metavar="N", min=0.1, help="How long the simulated patient stays.")] = 60.0,
     ecg: EcgOption = "patient",
+    rest_s: Annotated[
+        float | None,
+        typer.Option("--rest-s", metavar="N", min=1.0, help="Rest before each site; else 180 s, then 60 s."),
+    ] = None,
     json_target: JsonOption = None,
 ) -> None:
     """Switch on a simulated box in real time and print its port; Ctrl-C switches it off.
 
-    Any program can open the port as if a box were plugged in, for example `hbc record` in a second window.
+    Any program can open the port as if a box were plugged in, for example `hbc record` or `hbc session run` in a
+    second window. The simulated stimulator gives 15 trains at each of four sites, and waits for nobody.
 
     Example: hbc sim --minutes 10
     """
@@ -106,11 +112,14 @@ def sim(
 
         duration_s = 60.0 * minutes
         scenario = Scenario.demo(seed) if ecg == "patient" else Scenario.recording(seed, ecg)
+        if rest_s is not None:
+            scenario = replace(scenario, rest_first_s=rest_s, rest_between_s=rest_s)
         with _until_told(), rig(replace(scenario, duration_s=duration_s), RigOptions(paced=True)) as box:
             out.say(f"port: {box.port}")
             out.say(f"in a second window: hbc record --port {box.port} --out my-session")
             first_s = min((train.onset_s for train in box.world.truth.trains), default=None)
             out.say(_first_train(first_s, minutes))
+            out.say(f"or a practice session: hbc session run VISIT --port {box.port} --unsigned")
             out.say("Ctrl-C switches the box off")
             out.json({"port": box.port, "seed": seed, "duration_s": duration_s, "first_train_s": first_s})
             # By the wall clock too: bytes that nobody reads keep the box from being finished.

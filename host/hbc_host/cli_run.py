@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -33,7 +33,9 @@ PortOption = Annotated[
     str, typer.Option("--port", metavar="PORT", help="Serial port of the box, such as /dev/ttyUSB0 or COM3.")
 ]
 NoPageOption = Annotated[bool, typer.Option("--no-page", help="No live page; follow with --tui, or not at all.")]
-TuiOption = Annotated[bool, typer.Option("--tui", help="Follow and operate the session in this terminal.")]
+TuiOption = Annotated[
+    bool, typer.Option("--tui", help="Follow and operate the session in this terminal, without a page.")
+]
 BrowserOption = Annotated[bool, typer.Option("--no-browser", help="Serve the live page, but open no browser.")]
 HttpOption = Annotated[int, typer.Option("--http-port", metavar="N", help="Port of the live page; 0 takes a free one.")]
 LangOption = Annotated[
@@ -50,60 +52,52 @@ StoreOption = Annotated[
 ]
 
 
-def run_session(
-    visit: VisitArgument,
-    port: PortOption,
-    no_page: NoPageOption = False,
-    tui: TuiOption = False,
-    http_port: HttpOption = 0,
-    no_browser: BrowserOption = False,
-    lang: LangOption = "",
-    unsigned: UnsignedOption = False,
-    give_up_s: GiveUpOption = 600.0,
-    store: StoreOption = "",
-    json_target: JsonOption = None,
-) -> None:
-    """Run the session of a visit: rest, sites, steps, alarms, result, report. You start and stop the stimulator.
+def _command(name: str, about: str, *, resume: bool) -> Callable[..., None]:
+    """``hbc session run`` or ``resume``: the same options, and the same way but for its first step."""
 
-    Example: hbc session run P-014/1 --port /dev/ttyUSB0
-    """
-    _conduct(
-        visit, port, no_page, tui, http_port, no_browser, lang, unsigned, give_up_s, store, json_target, resume=False
-    )
+    def command(
+        visit: VisitArgument,
+        port: PortOption,
+        no_page: NoPageOption = False,
+        tui: TuiOption = False,
+        http_port: HttpOption = 0,
+        no_browser: BrowserOption = False,
+        lang: LangOption = "",
+        unsigned: UnsignedOption = False,
+        give_up_s: GiveUpOption = 600.0,
+        store: StoreOption = "",
+        json_target: JsonOption = None,
+    ) -> None:
+        page = Page(not (no_page or tui), tui, http_port, not no_browser)
+        _conduct(visit, port, page, lang, unsigned, give_up_s, store, json_target, resume=resume)
 
-
-def resume_session(
-    visit: VisitArgument,
-    port: PortOption,
-    no_page: NoPageOption = False,
-    tui: TuiOption = False,
-    http_port: HttpOption = 0,
-    no_browser: BrowserOption = False,
-    lang: LangOption = "",
-    unsigned: UnsignedOption = False,
-    give_up_s: GiveUpOption = 600.0,
-    store: StoreOption = "",
-    json_target: JsonOption = None,
-) -> None:
-    """Take up a session whose program or computer failed: the trains already given are read back from its recording.
-
-    Example: hbc session resume P-014/1 --port /dev/ttyUSB0
-    """
-    _conduct(
-        visit, port, no_page, tui, http_port, no_browser, lang, unsigned, give_up_s, store, json_target, resume=True
-    )
+    command.__doc__ = f"{about}\n\nExample: hbc session {name} P-014/1 --port /dev/ttyUSB0"
+    return command
 
 
-COMMANDS = {"run": run_session, "resume": resume_session}  # of `hbc session`
+RUN = "Run the session of a visit: rest, sites, steps, alarms, result, report. You start and stop the stimulator."
+RESUME = (
+    "Take up a session whose program or computer failed: the trains already given are read back from its recording."
+)
+COMMANDS = {  # of `hbc session`
+    "run": _command("run", RUN, resume=False),
+    "resume": _command("resume", RESUME, resume=True),
+}
+
+
+class Page(NamedTuple):
+    """How a session is followed: on a page, in this terminal."""
+
+    page: bool
+    terminal: bool
+    http_port: int
+    open_browser: bool
 
 
 def _conduct(
     words: str,
     port: str,
-    no_page: bool,
-    tui: bool,
-    http_port: int,
-    no_browser: bool,
+    page: Page,
     lang: str,
     unsigned: bool,
     give_up_s: float,
@@ -118,6 +112,7 @@ def _conduct(
     from hbc_host.i18n import LANGUAGES
     from hbc_host.live.conduct import conduct
     from hbc_host.live.gate import StoreGate, check_before, find_folder, load_to_run
+    from hbc_host.live.teller import Teller
     from hbc_host.ports import PortFinder
     from hbc_host.transport import SerialTransport
 
@@ -134,8 +129,7 @@ def _conduct(
         tell(warning)
     gate.begin(visit)
     language = lang or visit.language
-    follow = _followers(folder, language, page=not no_page, tui=tui, http_port=http_port, open_browser=not no_browser)
-    with terminate_as_interrupt(), follow:
+    with terminate_as_interrupt(), Teller(tell) as teller, _followers(folder, language, page):
         summary = conduct(
             folder,
             visit,
@@ -143,33 +137,39 @@ def _conduct(
             candidates=PortFinder(port).transports,
             give_up_s=give_up_s,
             resume=resume,
-            on_event=None if tui else tell,
-            on_alarm=None if tui else _sound,
+            # The terminal view says all of it itself.
+            on_event=None if page.terminal else teller.say,
+            on_alarm=None if page.terminal else lambda alarm: teller.say(alarm_line(alarm)),
+            on_problem=lambda problem: None if page.terminal else teller.say(problem_line(problem)),
         )
     _finish(out, summary, visit, gate, language)
 
 
-def _sound(alarm: Alarm) -> None:
+def alarm_line(alarm: Alarm) -> str:
+    """What the terminal says of an alarm, with its bell."""
     bell = "\a" if alarm.began and sys.stderr.isatty() else ""
-    tell(f"{bell}{'ALARM' if alarm.began else 'alarm'} {alarm.text}")
+    return f"{bell}{'ALARM' if alarm.began else 'alarm'} {alarm.text}"
+
+
+def problem_line(problem: dict[str, Any]) -> str:
+    """What the terminal says of a problem; ``problem`` as in the log."""
+    return f"{'problem' if problem['began'] else 'over'}: {problem['text']}"
 
 
 @contextmanager
-def _followers(
-    folder: Path, language: str, *, page: bool, tui: bool, http_port: int, open_browser: bool
-) -> Iterator[None]:
-    """The live page and the terminal's, as programs of their own; a page outlives the session for a while."""
+def _followers(folder: Path, language: str, wanted: Page) -> Iterator[None]:
+    """The live page or the terminal's view, as a program of its own; a page outlives the session for a while."""
     import subprocess
 
     from hbc_host.app.process import start_page
 
-    if page:
-        started = start_page(folder, language=language, http_port=http_port, open_browser=open_browser)
-        tell(f"live page: {started.address}")
     words = [sys.executable, "-m", "hbc_host.app.tui", "--live", str(folder), "--lang", language]
-    if not page and not tui:
+    if wanted.page:
+        started = start_page(folder, language=language, http_port=wanted.http_port, open_browser=wanted.open_browser)
+        tell(f"live page: {started.address}")
+    elif not wanted.terminal:
         tell(f"recording to {folder}; Ctrl-C ends it. Follow and operate it from another terminal: {shlex.join(words)}")
-    terminal = subprocess.Popen(words) if tui else None
+    terminal = subprocess.Popen(words) if wanted.terminal else None
     try:
         yield
     finally:

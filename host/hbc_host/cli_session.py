@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,6 @@ app = typer.Typer(name="session", cls=HbcGroup, no_args_is_help=True, help="Sess
 SessionArgument = Annotated[Path, typer.Argument(metavar="SESSION", help="Folder that hbc record wrote.")]
 
 
-@app.command()
 def verify(session: SessionArgument, json_target: JsonOption = None) -> None:
     """Compare a recording with its manifest: files, sizes, hashes, checksums inside, and the result.
 
@@ -46,7 +46,6 @@ def verify(session: SessionArgument, json_target: JsonOption = None) -> None:
     out.say(f"whole: every file is as it was recorded, result {verdict.result_sha256[:16]}")
 
 
-@app.command()
 def repair(
     session: SessionArgument,
     out_dir: Annotated[
@@ -69,3 +68,6 @@ def repair(
         out.say("nothing was lost")
     out.say(f"session: {done.path}")
     out.json({"session": str(done.path), "lost": done.lost, "result_sha256": done.result_sha256})
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"verify": verify, "repair": repair}

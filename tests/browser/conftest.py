@@ -13,6 +13,7 @@ import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SIZE = {"width": 1100, "height": 650}  # small: this Chromium paints without a GPU
+WAIT_MS = 120_000  # other work may hold this computer up
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +23,7 @@ def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("no Chromium; apt install chromium")
     with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=WAIT_MS)
         yield found
         found.close()
 
@@ -41,7 +42,7 @@ class PageServer:
     def close(self) -> str:
         """End it; what it complained about."""
         self.process.terminate()
-        _, complaints = self.process.communicate(timeout=30)
+        _, complaints = self.process.communicate(timeout=300)
         return complaints
 
 
@@ -82,6 +83,7 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
 
     def open_page(address: str, **options: Any) -> Any:
         context = browser.new_context(viewport=SIZE, **options)
+        context.set_default_timeout(WAIT_MS)
         contexts.append(context)
         page = context.new_page()
         context.on("request", lambda request: asked.append(request.url))

@@ -41,7 +41,7 @@ def test_an_earlier_demonstration_makes_room_and_nothing_else_does(tmp_path):
 )
 def test_an_option_that_does_not_fit_is_said_in_one_line(tmp_path, option, says):
     command = [sys.executable, "-m", "hbc_host.cli", "demo", "--live", *option, "--out", str(tmp_path / "x")]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    found = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert found.returncode == 2
     assert found.stderr.startswith(f"error: {says}")
     assert not (tmp_path / "x").exists()
@@ -55,4 +55,6 @@ def test_a_page_is_started_that_answers_and_a_taken_port_is_said_before_anything
             start_page(tmp_path, language="en", http_port=port)
     finally:
         page.process.terminate()
-        assert page.process.wait(timeout=60) in (0, -15)
+        assert page.process.stdin is not None
+        page.process.stdin.close()
+        assert page.process.wait(timeout=300) in (0, -15)

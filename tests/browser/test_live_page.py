@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from browser.scene import SITES, Scene, coupling
 
-WAIT_MS = 20_000  # the machine may be busy; nothing here depends on speed
+WAIT_MS = 120_000  # the machine may be busy; nothing here depends on speed
 
 
 def shows(page: Any, place: str, text: str) -> None:
@@ -236,6 +236,7 @@ def test_the_alarm_sounds_as_soon_as_the_browser_lets_it_and_is_one_steady_chord
         )
         scene.alarm("pause", None, 3.0)
         shows(page, "#alarm-text", "No heartbeat for 3.0 s")
+        wait_for(lambda: page.evaluate("window.tones.length") >= 3)
         page.wait_for_timeout(500)
         tones_hz = page.evaluate("window.tones")
         assert len(tones_hz) == 3  # started once: no repetition that could be taken for a rhythm
@@ -260,8 +261,9 @@ def test_the_ecg_moves_and_beats_reach_the_screen(shared, visit):
             live = [(at_s, at_ms) for at_s, at_ms in page.evaluate("window.drawn") if scene.told_s[at_s] > began_s]
             return sorted(at_ms - 1000 * scene.told_s[at_s] for at_s, at_ms in live)
 
-        wait_for(lambda: len(late_ms()) >= 4 and page.evaluate("window.frames_n") > 40)
-        assert 0.0 < late_ms()[1] < 1000.0  # on a quiet machine: docs/howto/live-page.md
+        # Two at least within a second, in two minutes of a busy machine; on a quiet one: docs/howto/live-page.md.
+        wait_for(lambda: len(late_ms()) >= 4 and late_ms()[1] < 1000.0 and page.evaluate("window.frames_n") > 40)
+        assert late_ms()[0] > 0.0, "no beat is drawn before it is told"
 
 
 def test_wrong_token_host_and_origin_are_refused_and_the_headers_shut_the_page(shared):
@@ -269,7 +271,7 @@ def test_wrong_token_host_and_origin_are_refused_and_the_headers_shut_the_page(s
     port = int(server.origin.rpartition(":")[2])
 
     def ask(path: str, **headers: str) -> tuple[int, dict[str, str]]:
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=300)) as connection:
             connection.request("GET", path, headers=headers)
             with connection.getresponse() as answer:
                 if answer.status != 101:
@@ -323,7 +325,8 @@ def test_nonsense_from_a_page_reaches_no_session(shared, visit):
                 '{"do":"rating","value":"4"}', '{"do":"end","by":"","why":"x"}', '{"do":"ready","more":1}']) {
                 socket.send(line);
               }
-              await new Promise((go) => setTimeout(go, 800));
+              while (answers.length < 8) await new Promise((go) => setTimeout(go, 50));
+              await new Promise((go) => setTimeout(go, 300));  // for one too many
               return answers;
             }"""
         )
@@ -335,7 +338,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(tmp_path, shared):
     _, server = shared()
     port = server.origin.rpartition(":")[2]
     command = [sys.executable, "-m", "hbc_host.app.page", "--live", str(tmp_path), "--http-port", port]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    found = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert found.returncode == 2
     assert found.stderr.startswith(f"error: port {port} cannot be used")
     assert found.stderr.count("\n") == 1

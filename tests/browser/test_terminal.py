@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -18,12 +19,14 @@ from pathlib import Path
 
 import pytest
 from browser.scene import SITES, Scene, coupling
+from hbc_host.app import words
 from hbc_host.app.desk import Desk
-from hbc_host.app.screen import sparkline
+from hbc_host.app.screen import Screen, sparkline
 from hbc_host.app.state import LiveState
 from hbc_host.app.words import Words
+from rich.console import Console
 
-WAIT_S = 30.0
+WAIT_S = 120.0  # the machine may be busy
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]")
 
 
@@ -109,7 +112,7 @@ def test_a_session_that_is_not_there_is_waited_for_and_one_that_breaks_off_is_sa
 
 def test_without_a_terminal_it_says_so_in_one_line(tmp_path):
     command = [sys.executable, "-m", "hbc_host.app.tui", "--live", str(tmp_path)]
-    found = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    found = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
     assert found.returncode == 2
     assert found.stderr == "error: this view needs a terminal; use the page, or hbc session show\n"
 
@@ -131,6 +134,29 @@ def test_each_key_asks_for_what_it_needs_and_nothing_else(keys, request_):
     desk = Desk(Words("en"))
     answers = [desk.key(key, LiveState()) for key in keys]
     assert [answer for answer in answers if answer] == ([request_] if request_ else [])
+
+
+def test_an_answer_that_cannot_be_used_is_said_to_be_and_asked_for_again():
+    desk = Desk(Words("en"))
+    for key in "vhead\r7\r":
+        desk.key(key, LiveState())
+    assert desk.prompt == "Not possible. Once more: How bad? 1 mild, 2 moderate, 3 severe: _"
+    for key in "2\r":
+        desk.key(key, LiveState())
+    assert desk.prompt.startswith("In your words")
+
+
+def test_at_80_columns_no_hint_is_torn_and_too_many_pulses_have_a_mark():
+    console = Console(width=80, height=50, record=True, file=io.StringIO())
+    live = LiveState()
+    live.take({"kind": "state", "phase": "pause", "now_s": 1.0, "pulses_delivered_n": 900, "pulses_planned_n": 600})
+    say = Words("nl")
+    console.print(Screen(say).render(live, "live", Desk(say), console.size))
+    lines = console.export_text().splitlines()
+    assert any("▲ 900 van 600" in line for line in lines)
+    for key, what in words.KEYS:
+        if key not in "TM":
+            assert any(f" {key} " in line and say.say(what) in line for line in lines), what
 
 
 def test_bars_follow_the_values_and_need_some():

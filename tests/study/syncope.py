@@ -27,11 +27,13 @@ from hbc_hil.demo_live import demo_visit
 from hbc_hil.rig import RigOptions, rig
 from hbc_hil.scenario import Scenario
 from hbc_host.alarms import PAUSE, SLOW, Alarm
-from hbc_host.cli_run import _sound
+from hbc_host.cli_live import tell
+from hbc_host.cli_run import alarm_line
 from hbc_host.clinic.visit import write_visit
 from hbc_host.clocksync import fit_clock
 from hbc_host.live.conduct import conduct
 from hbc_host.live.feed_client import FeedClient, NoFeedError
+from hbc_host.live.teller import Teller
 from hbc_host.parts import note_of
 from hbc_host.recorder import Chunk, LogWriter
 from hbc_host.session import load_session
@@ -106,21 +108,27 @@ def latencies(folder: Path) -> list[tuple[Alarm, dict[str, float], float]]:
     heard, visit = Heard(), demo_visit("en")
     write_visit(folder, visit)
 
-    def tell(alarm: Alarm) -> None:
+    def printed(line: str) -> None:
         with contextlib.redirect_stderr(io.StringIO()) as terminal:
-            _sound(alarm)
-        if alarm.began and alarm.text in terminal.getvalue():
+            tell(line)
+        for text in {alarm.text for alarm in heard.alarms} & {line.partition("ALARM ")[2]}:
+            if terminal.getvalue():
+                heard.note("terminal", text)
+
+    def on_alarm(alarm: Alarm) -> None:
+        if alarm.began:
             heard.alarms.append(alarm)
-            heard.note("terminal", alarm.text)
+        teller.say(alarm_line(alarm))
 
     with (
+        Teller(printed) as teller,
         other_firmware(world=HandWorld(seconds + 30.0, ecg_of(beats))),
         rig(Scenario(seed=1, duration_s=1.0), RigOptions(paced=True)) as box,
         listening(folder, heard),
     ):
         conduct(
-            folder, visit, SerialTransport(box.port), stop=lambda: box.bridge.virtual_s > seconds, on_alarm=tell,
-            hello_timeout_s=30.0,
+            folder, visit, SerialTransport(box.port), stop=lambda: box.bridge.virtual_s > seconds,
+            on_alarm=on_alarm, hello_timeout_s=30.0,
         )  # fmt: skip
     fit = fit_clock(load_session(folder).pings)
     found = []

@@ -28,6 +28,7 @@ ASK_TEXT = mark("In your words, then Enter")
 ASK_PERCENT = mark("Percent of stimulator output, then Enter")
 ASK_SKIP = mark("Skip this site? Type Y, then Enter (Esc: back)")
 ASK_WHY = mark("End the session: why? Then Enter (Esc: back)")
+AGAIN = mark("Not possible. Once more:")
 NOT_UNDERSTOOD = mark("That was not understood; nothing was done")
 
 Request = tuple[str, dict[str, Any]]
@@ -41,6 +42,7 @@ class Form:
     questions: list[tuple[str, str]]
     fields: dict[str, Any] = field(default_factory=dict)
     typed: str = ""
+    again: bool = False  # the last answer could not be used
 
 
 class Desk:
@@ -66,7 +68,8 @@ class Desk:
         if self.form is not None:
             question = self.form.questions[0][1]
             choices = ", ".join(self._say.say(what) for what in words.EVENTS.values())
-            return self._say.say(question, choices=choices) + f": {self.form.typed}_"
+            again = f"{self._say.say(AGAIN)} " if self.form.again else ""
+            return again + self._say.say(question, choices=choices) + f": {self.form.typed}_"
         return self._said if time.monotonic() < self._said_s + SAID_S else ""
 
     def done(self, message: dict[str, Any]) -> None:
@@ -149,9 +152,9 @@ class Desk:
     def _answer(self, form: Form) -> Request | None:
         name = form.questions[0][0]
         value = self._value(name, form.typed.strip())
-        form.typed = ""
+        form.typed, form.again = "", value is None
         if value is None:
-            return None  # asked again
+            return None
         form.fields[name] = value
         form.questions.pop(0)
         if form.questions:

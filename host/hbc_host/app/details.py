@@ -18,7 +18,7 @@ NUMBER = re.compile(r"-?\d+\.\d+")
 TEMPLATES = (
     # what is wrong, with its numbers (hbc_host/live)
     mark("{n} trains at {site}, planned {planned}"),
-    mark("train {k} had {n} pulses, planned {planned}"),
+    mark("train {k}: pulses {n}, planned {planned}"),
     mark("train {k} lasted {n} s, planned {planned} s"),
     mark("the first train came {n} s before the rest was over"),
     mark("train {k} came {n} s after the one before, planned {planned} s: was one given that the box did not see?"),
@@ -31,7 +31,7 @@ TEMPLATES = (
     mark("{site} begins, planned next is {planned}"),
     mark("no pulses {n} s after a train was due: stimulator, cable"),
     mark("train {k} stands at {n} %MSO, planned {planned}"),
-    mark("room for less than {n} minutes on the disk"),
+    mark("room for less than {n} min on the disk"),
     # answers to what was asked
     mark("{what} seen"),
     mark("rest begins at {site}"),
@@ -46,6 +46,8 @@ TEMPLATES = (
     mark("{site} is not over; skip_site leaves it"),
     mark("no site is left"),
     mark("the box is not heard: check cable and power"),
+    mark("more pulses than the clinic allows: no further site, end the session"),
+    mark("a cap of the clinic was passed: compare stimulator and protocol, then acknowledge (A)"),
     mark("no site has begun"),
     mark("the recording is closed: write it down on paper"),
     mark("that failed: write it down on paper"),

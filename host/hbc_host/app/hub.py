@@ -7,7 +7,9 @@ when it reads again, and holds nobody up.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import math
 import threading
 import time
 from pathlib import Path
@@ -16,12 +18,13 @@ from typing import Any
 from hbc_host.app import results, view
 from hbc_host.app.details import said
 from hbc_host.app.state import LiveState
-from hbc_host.app.words import Words
+from hbc_host.app.words import Words, mark
 from hbc_host.errors import HbcError
 from hbc_host.live.feed_client import FeedClient
 
 log = logging.getLogger(__name__)
 
+REPORT_NAME = "report.html"  # as hbc_host/report/of_folder.py has it
 RETRY_S = 0.5
 SILENT_S = 2.5  # the feed tells its state at least twice a second
 TICK_S = 0.5
@@ -63,6 +66,7 @@ class Hub:
         self.browsers: set[Browser] = set()
         self.idle_since_s = time.monotonic()
         self._heard_s = 0.0
+        self._over_s = math.inf
         self._client: FeedClient | None = None
         self._stop = threading.Event()
         self._asked: list[Browser] = []
@@ -154,7 +158,7 @@ class Hub:
             },
             "response": results.response(self.live, self.words),
             "map": results.site_map(self.live, self.words),
-            "result": {"kind": "result", "lines": results.result_lines(self.live, self.words)},
+            "result": {"kind": "result", "lines": results.result_lines(self.live, self.words) + self._report()},
             "session": self._session(),
             "rests": {"kind": "rests", "rests": list(map(list, self.live.rests)), "now_s": self.live.now_s},
         }
@@ -168,6 +172,14 @@ class Hub:
                     sent = browser.put(part)
             if not sent:
                 self._begin(browser)
+
+    def _report(self) -> list[str]:
+        """Where the report is, once it was written: after the session, which tells no page of it any more."""
+        path = self.folder.resolve() / REPORT_NAME
+        with contextlib.suppress(OSError):
+            if self.feed == "over" and path.stat().st_mtime >= self._over_s:
+                return [self.words.say(mark("Report: {path}"), path=path)]
+        return []
 
     def _session(self) -> dict[str, Any]:
         session, state = self.live.hello.get("session") or {}, self.live.state
@@ -183,7 +195,10 @@ class Hub:
         else:
             # A feed that closes in good order has told its end before.
             over = self.live.state.get("phase") == "finished"
-            self.feed = "over" if over and self._client is None else ("lost" if age_s >= SILENT_S else self.feed)
+            before = self.feed
+            self.feed = "over" if over and self._client is None else ("lost" if age_s >= SILENT_S else before)
+            if self.feed == "over" and before != "over":
+                self._over_s = time.time() - SILENT_S  # a report of before, of an earlier part, is none of this session
 
     async def tick(self) -> None:
         """Twice a second: what only time changes, and a sign of life for pages that would else believe themselves."""

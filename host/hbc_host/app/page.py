@@ -2,7 +2,8 @@
 
 It knows the feed of the session and nothing else: closing, freezing or killing it changes nothing of the recording.
 It prints its address, which holds the token of this start, and ends by itself when the session is over and no browser
-has been there for ten minutes.
+has been there for ten minutes; or, with ``--orphan-s``, when whoever started it has gone, which shows by the end of its
+standard input, and no session has been there for so long.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import atexit
+import contextlib
 import logging
+import os
 import shutil
 import socket
 import sys
 import tempfile
+import threading
 import time
 import webbrowser
 from pathlib import Path
@@ -38,10 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--http-port", type=int, default=0, metavar="N", help="port on this computer; 0: any")
     parser.add_argument("--lang", choices=sorted(LANGUAGES), default="en")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    parser.add_argument("--orphan-s", type=float, metavar="N", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # else each browser that is killed leaves a line here
     try:
-        asyncio.run(serve(given.live, given.http_port, given.lang, open_browser=given.open))
+        asyncio.run(serve(given.live, given.http_port, given.lang, open_browser=given.open, orphan_s=given.orphan_s))
     except HbcError as fault:
         print(f"error: {fault}", file=sys.stderr)
         return 2
@@ -63,7 +68,9 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-async def serve(folder: Path, port: int, language: str, *, open_browser: bool = False) -> None:
+async def serve(
+    folder: Path, port: int, language: str, *, open_browser: bool = False, orphan_s: float | None = None
+) -> None:
     """Serve the page of a session folder; returns on SIGTERM, SIGINT or when nobody has needed it for long.
 
     Raises
@@ -83,6 +90,8 @@ async def serve(folder: Path, port: int, language: str, *, open_browser: bool = 
         server = uvicorn.Server(config)
         hub.start(asyncio.get_running_loop())
         tasks = [asyncio.create_task(hub.tick()), asyncio.create_task(_end_when_idle(hub, server))]
+        if orphan_s is not None:
+            tasks.append(asyncio.create_task(_end_when_orphaned(hub, server, orphan_s)))
         address = f"http://{LOOPBACK}:{port}/?token={guard.token}"
         print(f"live page: {address}", flush=True)
         if open_browser:
@@ -107,6 +116,27 @@ def _open_browser(address: str) -> None:
 async def _end_when_idle(hub: Hub, server: uvicorn.Server) -> None:
     while time.monotonic() < hub.idle_since_s + IDLE_S:
         await asyncio.sleep(1.0)
+    server.should_exit = True
+
+
+async def _end_when_orphaned(hub: Hub, server: uvicorn.Server, orphan_s: float) -> None:
+    """A session that was killed leaves nobody to end its page; one that is taken up soon finds it again."""
+    gone = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def wait_for_the_end() -> None:
+        with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: the page ended first
+            while os.read(sys.stdin.fileno(), 4096):
+                pass
+            loop.call_soon_threadsafe(gone.set)
+
+    threading.Thread(target=wait_for_the_end, daemon=True).start()
+    await gone.wait()
+    since_s = time.monotonic()
+    while time.monotonic() < since_s + orphan_s:
+        await asyncio.sleep(min(1.0, orphan_s))
+        if hub.feed in ("live", "over"):  # what is over may be read for as long as somebody does
+            since_s = time.monotonic()
     server.should_exit = True
 
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from hbc_host.errors import InputError
 
+ORPHAN_S = 60.0
+
 
 class StartedPage(NamedTuple):
     """A page that answers: its address, with the token of this start, and its process."""
@@ -17,7 +19,9 @@ class StartedPage(NamedTuple):
     process: subprocess.Popen[str]
 
 
-def start_page(folder: Path, *, language: str, http_port: int = 0, open_browser: bool = False) -> StartedPage:
+def start_page(
+    folder: Path, *, language: str, http_port: int = 0, open_browser: bool = False, orphan_s: float = ORPHAN_S
+) -> StartedPage:
     """Start the page of a session folder and wait until it answers; it outlives the session for a while.
 
     Parameters
@@ -29,6 +33,8 @@ def start_page(folder: Path, *, language: str, http_port: int = 0, open_browser:
         On this computer; 0 takes a free one.
     open_browser : bool
         Open it in a browser at once.
+    orphan_s : float
+        When this program ends before its session does, the page waits so long for another that takes it up.
 
     Returns
     -------
@@ -39,14 +45,15 @@ def start_page(folder: Path, *, language: str, http_port: int = 0, open_browser:
     InputError
         The port is taken.
     """
-    words = ["--live", str(folder), "--http-port", str(http_port), "--lang", language]
+    words = ["--live", str(folder), "--http-port", str(http_port), "--lang", language, "--orphan-s", str(orphan_s)]
     if open_browser:
         words.append("--open")
     # A session of its own: Ctrl-C in this terminal ends the recording in good order, not the page before it. Pipes of
-    # its own: whoever waits for the end of our output must not wait for the page.
+    # its own: whoever waits for the end of our output must not wait for the page. The input says nothing, and ends when
+    # this program does, however it ends.
     page = subprocess.Popen(
         [sys.executable, "-m", "hbc_host.app.page", *words],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -57,6 +64,8 @@ def start_page(folder: Path, *, language: str, http_port: int = 0, open_browser:
     with page.stdout, page.stderr:
         line = page.stdout.readline()
         if not line:
+            assert page.stdin is not None
+            page.stdin.close()
             page.wait()
             raise InputError(page.stderr.read().strip().removeprefix("error: ") or "the live page did not start")
     return StartedPage(line.partition(": ")[2].strip(), page)

@@ -8,7 +8,7 @@ from typing import Any
 from hbc_host.app import words
 from hbc_host.app.state import LiveState
 from hbc_host.app.view import NONE, OK, WARN, Cell
-from hbc_host.app.words import Words, mark
+from hbc_host.app.words import Words, mark, mark_plural
 
 SLOWER, FASTER, UNCLEAR, EMPTY = "▼", "▲", "○", "·"
 VERDICT_LEVEL = {"coupled": OK, "cannot_tell": WARN, "unusable": WARN}
@@ -33,7 +33,7 @@ def coupling_cells(live: LiveState, say: Words) -> dict[str, Cell]:
     if effect_bpm is None:
         text = say.say(words.NOT_ENOUGH)
         if found.get("trains_n"):
-            text += say.say(mark(" ({n} trains)"), n=found["trains_n"])
+            text += say.several(mark_plural(" ({n} train)", " ({n} trains)"), int(found["trains_n"]))
         return {
             "coupling_site": Cell(site),
             "effect": Cell(words.DASH),
@@ -48,7 +48,8 @@ def coupling_cells(live: LiveState, say: Words) -> dict[str, Cell]:
         "effect": Cell(slowing(effect_bpm, say), VERDICT_LEVEL.get(verdict, NONE)),
         "interval": Cell(say.say(mark("90 % interval {interval}"), interval=say.interval(found.get("ci90_bpm")))),
         "verdict": Cell(
-            say.of(words.VERDICTS, verdict) + say.say(mark(" ({p}{n} trains)"), p=shown_p, n=trains_n),
+            say.of(words.VERDICTS, verdict)
+            + say.several(mark_plural(" ({p}{n} train)", " ({p}{n} trains)"), int(trains_n), p=shown_p),
             VERDICT_LEVEL.get(verdict, NONE),
         ),
         "adjusted": Cell(say.say(adjusted or words.NOT_ADJUSTED)),
@@ -66,7 +67,8 @@ def response(live: LiveState, say: Words) -> dict[str, Any]:
     found = shown_coupling(live)
     curve = found.get("mean_response") or {}
     trains_n = int(found.get("trains_n") or 0)
-    caption = say.say(mark("mean of {n} trains with interval"), n=trains_n) if curve else say.say(words.NOT_ENOUGH)
+    averaged = mark_plural("{n} train with interval", "mean of {n} trains with interval")
+    caption = say.several(averaged, trains_n) if curve else say.say(words.NOT_ENOUGH)
     if curve and not found.get("final"):
         caption += ", " + say.say(words.NOT_ADJUSTED)
     if found.get("site"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -78,7 +79,9 @@ class Screen:
             .append("\n")
         )
         for name, label in NOW.items():
-            line.append(self._say.say(label) + " ", style="dim").append(cells[name].text + "   ", style="bold")
+            cell = self._cell(cells[name])
+            cell.stylize("bold")
+            line.append(self._say.say(label) + " ", style="dim").append_text(cell).append("   ")
         if cells["observation"].text:
             line.append("\n").append_text(self._cell(cells["observation"]))
         return Panel(line, title=self._say.say(mark("Now")), title_align="left")
@@ -118,12 +121,12 @@ class Screen:
         return Group(*parts)
 
     def _keys(self) -> RenderableType:
-        line = Text()
-        for key, what in (*words.KEYS, ("Q", mark("leave this view"))):
-            if key in "TM":
-                continue
-            line.append(f" {key} ", style="reverse").append(f" {self._say.say(what)}  ")
-        return line
+        hints = [
+            Text().append(f" {key} ", style="reverse").append(f" {self._say.say(what)}")
+            for key, what in (*words.KEYS, ("Q", mark("leave this view")))
+            if key not in "TM"
+        ]
+        return Columns(hints, padding=(0, 2))  # a hint is never torn at the end of a line
 
 
 def sparkline(values: list[float | None], width: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from hbc_host.app import words
 from hbc_host.app.details import said
 from hbc_host.app.state import LiveState
-from hbc_host.app.words import Words, mark
+from hbc_host.app.words import Words, mark, mark_plural
 
 OK, WARN, STOP, NONE = "ok", "warn", "stop", "none"
 DISK_LOW_S = 1800.0
@@ -88,7 +88,8 @@ def _signal(box: Mapping[str, Any], say: Words) -> Cell:
 
 def _lost(box: Mapping[str, Any], say: Words) -> Cell:
     lost_n, gaps_n = int(box.get("lost_frames_n") or 0), int(box.get("gaps_n") or 0)
-    text = say.say(mark("{lost} frames, {gaps} gaps"), lost=lost_n, gaps=gaps_n)
+    text = say.several(mark_plural("{n} frame", "{n} frames"), lost_n)
+    text += ", " + say.several(mark_plural("{n} gap", "{n} gaps"), gaps_n)
     return Cell(text, WARN if lost_n or gaps_n else OK)
 
 
@@ -225,5 +226,7 @@ def alarm_prompt(live: LiveState, say: Words, feed: str) -> dict[str, Any] | Non
         return None
     alarm = waiting[0]
     over = say.say(mark("It is over, but look at the patient.")) if alarm.get("over") else ""
-    more = say.say(mark("{n} more alarms wait."), n=len(waiting) - 1) if len(waiting) > 1 else ""
+    more = ""
+    if len(waiting) > 1:
+        more = say.several(mark_plural("{n} more alarm waits.", "{n} more alarms wait."), len(waiting) - 1)
     return {"id": alarm.get("id"), "text": say.alarm(alarm), "over": over, "more": more}

@@ -8,12 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hbc_host.i18n import translator
+from hbc_host.i18n import counter, translator
 
 
 def mark(text: str) -> str:
     """A sentence that :meth:`Words.say` will translate later."""
     return text
+
+
+def mark_plural(one: str, many: str) -> tuple[str, str]:
+    """The same with a number ``{n}`` before a noun, for :meth:`Words.several`: English for one and for several."""
+    return one, many
 
 
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
@@ -52,6 +57,7 @@ PROBLEMS = {
     "box_restarted": mark("The box started anew: what it measured in between is missing."),
     "missing_edges": mark("The box lost trigger edges: check the trigger cable."),
     "disk": mark("The disk is nearly full: make room now, or the recording ends."),
+    "disk_unknown": mark("The free space of the disk cannot be seen: is it still there?"),
     "unsigned_protocol": mark("Nobody signed this protocol: its limits are proposals, for practice only."),
 }
 #: Problems for which the operator must act at once; the others ask for attention.
@@ -146,11 +152,16 @@ class Words:
     def __init__(self, language: str) -> None:
         self.language = language
         self._translate = translator("live", language)
+        self._count = counter("live", language)
 
     def say(self, text: str, **values: Any) -> str:
         """A marked sentence in this language, with its values in place."""
         said = self._translate(text) if text else ""
         return said.format(**values) if values else said
+
+    def several(self, forms: tuple[str, str], n: int, **values: Any) -> str:
+        """A marked sentence with a number before a noun, in the form that this language has for the number."""
+        return self._count(*forms, n).format(n=n, **values)
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """A number as people here write it; a dash when there is none."""

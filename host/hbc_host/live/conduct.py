@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from hbc_host import __version__
 from hbc_host.alarm_criteria import criteria_of
@@ -14,10 +15,11 @@ from hbc_host.alarm_watch import AlarmWatch
 from hbc_host.alarms import NOT_VISIBLE, Alarm
 from hbc_host.clinic.visit import Visit
 from hbc_host.link import HELLO_TIMEOUT_S
-from hbc_host.live.engine import Engine, greet
+from hbc_host.live.engine import Engine
 from hbc_host.live.feed import Feed
 from hbc_host.live.follow import Follow
 from hbc_host.live.rebuild import rebuild
+from hbc_host.live.state_now import hello_of, state_of
 from hbc_host.reconnect import BoxFinder
 from hbc_host.record import RecordSummary, record
 from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
@@ -79,6 +81,7 @@ def conduct(
     stop: Callable[[], bool] = lambda: False,
     on_event: Callable[[str], None] | None = None,
     on_alarm: Callable[[Alarm], None] | None = None,
+    on_problem: Callable[[dict[str, Any]], None] = lambda _: None,
     hello_timeout_s: float = HELLO_TIMEOUT_S,
     ping: bool = True,
 ) -> RecordSummary:
@@ -107,6 +110,9 @@ def conduct(
         Gets lines for people.
     on_alarm : callable, optional
         Gets each alarm, in the thread of the alarms, at once.
+    on_problem : callable, optional
+        Gets ``code``, ``text`` and ``began`` of each problem that begins or ends, in the engine's thread; it must not
+        wait.
     hello_timeout_s : float
         How long the box may take to introduce itself, seconds.
     ping : bool
@@ -125,8 +131,9 @@ def conduct(
     criteria = criteria_of(visit.protocol.alarms)
     with ExitStack() as stack:
         feed = stack.enter_context(Feed(folder)) if feed is None else feed
-        greet(feed, follow)
-        engine = stack.enter_context(Engine(follow, folder, feed, clock=clock, stop=stop))
+        feed.publish(hello_of(visit, None))  # what pages may know before the box has spoken
+        feed.publish(state_of(follow))
+        engine = stack.enter_context(Engine(follow, folder, feed, clock=clock, stop=stop, on_problem=on_problem))
 
         def heard(alarm: Alarm) -> None:
             if alarm.kind == NOT_VISIBLE and engine.should_stop():  # nobody looks: the recording is being closed

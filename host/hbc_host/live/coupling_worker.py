@@ -23,7 +23,6 @@ from hbc_host.report import words
 from hbc_host.report.results_json import plain
 from hbc_host.runs import RunInput, session_runs
 from hbc_host.session import load_session
-from hbc_host.session_model import Session
 from hbc_host.trains import Protocol, parse_protocol
 
 NICE = 10  # recorder and alarms come first
@@ -44,7 +43,7 @@ class Worker:
 
     def look(self, site: str, trains_n: int, planned_n: int) -> dict[str, Any]:
         """The ``coupling`` of a site under way, from its first ``trains_n`` trains."""
-        _, protocol, runs = self._runs()
+        protocol, runs = self._runs()
         run = next((run for run in reversed(runs) if run.site == site), None)
         if run is None:
             raise NoTrainsError(f"{site}: no train recorded yet")
@@ -55,15 +54,16 @@ class Worker:
 
     def final(self) -> list[dict[str, Any]]:
         """The ``coupling`` of all sites so far and the ``result`` of the session, as the report has them."""
-        session, protocol, _ = self._runs()
-        analysis = analyze_session(session, protocol=protocol)
+        session = load_session(self._folder)
+        analysis = analyze_session(session, protocol=parse_protocol(session.meta.protocol))
         found = [self._message(site, final=True) for site in analysis.sites]
         return [*found, result_message(analysis)]
 
-    def _runs(self) -> tuple[Session, Protocol, list[RunInput]]:
+    def _runs(self) -> tuple[Protocol, list[RunInput]]:
+        """The runs so far; the session itself, an hour of ECG, is let go before anything is estimated."""
         session = load_session(self._folder)
         protocol = parse_protocol(session.meta.protocol)
-        return session, protocol, session_runs(session, protocol)[0]
+        return protocol, session_runs(session, protocol)[0]
 
     def _take_look(self, run: RunInput, planned_n: int) -> None:
         """Whether it is enough already, at the looks that were planned before the run."""

@@ -19,15 +19,15 @@ class DiskNow:
     ----------
     left_s : float or None
         How much longer can be recorded, seconds.
-    trouble : str
-        Words when that is too little, else empty.
+    trouble, unknown : str
+        Words when that is too little, and when it cannot be known; else empty.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._due_s = 0.0
         self.left_s: float | None = None
-        self.trouble = ""
+        self.trouble = self.unknown = ""
 
     def look(self) -> None:
         """Look when it is time to."""
@@ -38,9 +38,10 @@ class DiskNow:
         try:
             left_s = shutil.disk_usage(self._folder).free / LOG_BYTES_PER_S
         except OSError as error:
-            self.left_s, self.trouble = None, f"the disk cannot be looked at ({error.strerror})"
+            self.left_s, self.trouble = None, ""
+            self.unknown = f"the disk cannot be looked at ({error.strerror})"
             return
-        self.left_s = round(left_s)
+        self.left_s, self.unknown = round(left_s), ""
         # In steps, so that the wording does not change with every byte.
         minutes = int(left_s / 60)
-        self.trouble = f"room for less than {minutes + 1} minutes on the disk" if left_s < ENOUGH_S else ""
+        self.trouble = f"room for less than {minutes + 1} min on the disk" if left_s < ENOUGH_S else ""

@@ -62,12 +62,22 @@ class Engine:
         Host seconds, as those of the recording.
     stop : callable
         Asked whether somebody else wants the session to end.
+    on_problem : callable
+        Gets each problem that begins or ends, as the log does, in the engine's thread; it must not wait.
     """
 
     def __init__(
-        self, follow: Follow, folder: Path, feed: Feed, *, clock: Callable[[], float], stop: Callable[[], bool]
+        self,
+        follow: Follow,
+        folder: Path,
+        feed: Feed,
+        *,
+        clock: Callable[[], float],
+        stop: Callable[[], bool],
+        on_problem: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
         self._follow, self._feed, self._clock, self._stop = follow, feed, clock, stop
+        self._on_problem = on_problem
         self._heard: queue.SimpleQueue[Chunk | Alarm | _Opened] = queue.SimpleQueue()
         self._notes: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
         self._coupling = CouplingNow(folder, feed.publish)
@@ -159,6 +169,7 @@ class Engine:
     def _look_at_disk(self) -> None:
         self._follow.disk_left_s = self._disk.left_s
         self._follow.problem(problems.DISK, self._disk.trouble)
+        self._follow.problem(problems.DISK_UNKNOWN, self._disk.unknown)
 
     def _hear(self, heard: Chunk | Alarm | _Opened) -> None:
         if isinstance(heard, Alarm):
@@ -184,9 +195,10 @@ class Engine:
         if self._stopping or self._is_closed:  # the port is being closed: no box any more is no trouble
             return
         # By both clocks: a simulated box's runs ahead in leaps, and stands still when its box has ended.
-        now_s, now_real_s = self._clock(), time.monotonic()
-        if now_s - self._heard_s > SILENT_S and now_real_s - self._heard_real_s > SILENT_S:
+        silent_s = min(self._clock() - self._heard_s, time.monotonic() - self._heard_real_s)
+        if silent_s > SILENT_S:
             self._follow.silence()
+        self._follow.away_s = 0.0 if self._follow.connected or math.isinf(silent_s) else silent_s
 
     def _listen_to_pages(self) -> None:
         while not self._feed.commands.empty():
@@ -209,6 +221,8 @@ class Engine:
         noted, self._follow.noted = self._follow.noted, []
         for event, fields in noted:
             self._notes.put(note(self._clock(), event, **fields))
+            if event == "problem":
+                self._on_problem(fields)
         if noted:
             self._state_due_s = 0.0
 
@@ -240,9 +254,3 @@ class Engine:
         stay_s = STAY_S if self._feed.clients_n and not self._follow.ended else ALONE_S
         if self._follow.ended or now_s - self._finished_s > stay_s:
             self._stopping = True
-
-
-def greet(feed: Feed, follow: Follow) -> None:
-    """What pages may know before the box has spoken."""
-    feed.publish(hello_of(follow.visit, None))
-    feed.publish(state_of(follow))

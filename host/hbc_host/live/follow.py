@@ -31,6 +31,8 @@ class Follow(Steps):
     ----------
     said : list of dict
         Messages for the feed since somebody took them.
+    away_s : float
+        How long the box has not been heard, by the host's clock; 0 while it is. Its own time stands still meanwhile.
     """
 
     def __init__(self, visit: Visit) -> None:
@@ -41,6 +43,7 @@ class Follow(Steps):
         self.alarms = AlarmsNow()
         self.disk_left_s: float | None = None
         self.observation: dict[str, Any] | None = None
+        self.away_s = 0.0
         self._period_us = 0
         self._silent = True
         if visit.signature_state != "signed":
@@ -73,6 +76,11 @@ class Follow(Steps):
         """True while the box is heard."""
         return not self._silent
 
+    @property
+    def observed_s(self) -> float:
+        """How long somebody has been under observation, seconds; it goes on while the box is away."""
+        return 0.0 if self.observation is None else self.now_us * 1e-6 + self.away_s - self.observation["since_s"]
+
     def silence(self) -> None:
         """Nothing comes from the box any more."""
         self._connected(False)
@@ -104,7 +112,7 @@ class Follow(Steps):
         if before is None:
             return
         if self.observation is not None:
-            self.observation["since_s"] -= self.now_us * 1e-6
+            self.observation["since_s"] -= self.now_us * 1e-6 + self.away_s
         self.restart_clock()
         text = "the box restarted: only the longest part between restarts is analysed"
         self.problem(problems.BOX_RESTARTED, text)

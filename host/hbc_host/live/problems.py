@@ -19,6 +19,7 @@ OVER_CAP = "over_cap"
 HEART_NOT_VISIBLE = "heart_not_visible"
 LEAD_OFF = "lead_off"
 DISK = "disk"
+DISK_UNKNOWN = "disk_unknown"
 UNSIGNED_PROTOCOL = "unsigned_protocol"
 BOX_RESTARTED = "box_restarted"
 

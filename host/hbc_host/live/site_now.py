@@ -134,7 +134,7 @@ class SiteNow:
         wanted_n = planned[self.given[train]].pulses_n
         if one.pulses_n != wanted_n:
             code = problems.MISSING_PULSES if one.pulses_n < wanted_n else problems.EXTRA_PULSES
-            found[code] = f"train {number} had {one.pulses_n} pulses, planned {wanted_n}"
+            found[code] = f"train {number}: pulses {one.pulses_n}, planned {wanted_n}"
         length_s = median_train_s([one])
         if abs(length_s - self.train_s) > TIMING_TOLERANCE * self.train_s:  # nan, of a single pulse, compares false
             found[problems.WRONG_TRAIN_LENGTH] = f"train {number} lasted {length_s:.1f} s, planned {self.train_s:g} s"

@@ -86,9 +86,7 @@ def state_of(follow: Follow) -> dict[str, Any]:
         "clock": follow.box.clock_fields(),
         "problems": [asdict(problem) for problem in follow.problems.standing.values()],
         "alarms": follow.alarms.fields(),
-        "observation": None
-        if follow.observation is None
-        else follow.observation | {"elapsed_s": now_s - follow.observation["since_s"]},
+        "observation": None if follow.observation is None else follow.observation | {"elapsed_s": follow.observed_s},
         "sites_over": [follow.runs[k].site for k in sorted(follow.over)],
     }
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from hbc_host.clinic.visit import Visit
 from hbc_host.guided import SITE_BEGINS, SITE_ENDS
 from hbc_host.live import problems
-from hbc_host.live.caps_now import over_caps
+from hbc_host.live.caps_now import over_caps, over_pulse_caps
 from hbc_host.live.problems import Problems
 from hbc_host.live.site_now import SiteNow
 from hbc_host.trains import TRAIN_GAP_S
@@ -143,6 +143,11 @@ class Steps:
     @property
     def is_finished(self) -> bool:
         return self.ended or (self.next_site is None and (self.site is None or self.site.is_over))
+
+    @property
+    def pulses_over_cap(self) -> bool:
+        """More pulses were given than the clinic allows in a session or a day."""
+        return bool(over_pulse_caps(self.visit, self.pulses_n))
 
     def begin_site(self, idx: int, begins_us: int) -> None:
         """Rest begins at a site of the plan; nothing when it had begun before."""

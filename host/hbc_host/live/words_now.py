@@ -85,8 +85,18 @@ def _ready(follow: Follow, fields: Mapping[str, Any]) -> str:
         raise RefusedError("no site is left")
     if not follow.connected:
         raise RefusedError("the box is not heard: check cable and power")
+    _refuse_over_cap(follow)
     follow.begin_site(idx, follow.now_us)
     return f"rest begins at {follow.runs[idx].site}"
+
+
+def _refuse_over_cap(follow: Follow) -> None:
+    """Pulses that the clinic does not allow are not undone by anybody's initials; a wrong setting can be put right."""
+    if follow.pulses_over_cap:
+        raise RefusedError("more pulses than the clinic allows: no further site, end the session")
+    passed = follow.problems.standing.get(problems.OVER_CAP)
+    if passed is not None and not passed.acknowledged_by:
+        raise RefusedError("a cap of the clinic was passed: compare stimulator and protocol, then acknowledge (A)")
 
 
 def _skip_site(follow: Follow, fields: Mapping[str, Any]) -> str:
@@ -124,7 +134,7 @@ def _adverse_event(follow: Follow, fields: Mapping[str, Any]) -> str:
 def _observation_over(follow: Follow, fields: Mapping[str, Any]) -> str:
     if follow.observation is None:
         raise RefusedError("nobody is under observation")
-    lasted_s = follow.now_us * 1e-6 - follow.observation["since_s"]
+    lasted_s = follow.observed_s
     by = _text(fields, "by", NAME_MAX_N, needed=True)
     follow.noted.append(Noted("observation_over", {"by": by, "lasted_s": round(lasted_s, 1)}))
     follow.observation = None

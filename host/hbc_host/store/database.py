@@ -8,13 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from platformdirs import user_data_path
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
@@ -120,12 +115,16 @@ def _set_up_sqlite(connection: object, _: object) -> None:
 
 def _bring_up_to_date(engine: Engine, url: str) -> None:
     """Alembic keeps its state in a module: one thread at a time, and only when there is something to do."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    newest = newest_revision()
     with _upgrading, engine.begin() as connection:
-        newest = ScriptDirectory.from_config(config).get_current_head()
-        if MigrationContext.configure(connection).get_current_revision() == newest:
+        if _revision_of(connection) == newest:
             return
+        from alembic import command  # half a second and 15 MB, which a session would keep for an hour
+        from alembic.config import Config
+        from alembic.util.exc import CommandError
+
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         # Another program may be at it just now; and a failure in the middle must leave the tables as they were.
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_KEY})
@@ -139,6 +138,18 @@ def _bring_up_to_date(engine: Engine, url: str) -> None:
                 f"the store {shown_url(url)} was made by a later version, this one knows it up to {newest}; "
                 "update hbc-box"
             ) from error
+
+
+def newest_revision() -> str:
+    """The revision that this program knows; files of migrations begin with theirs."""
+    return max(path.stem.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _revision_of(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
 
 
 def shown_url(url: str) -> str:

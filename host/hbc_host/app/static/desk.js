@@ -127,7 +127,10 @@ export class Desk {
       byId("alarm-by").value = "";
       return;
     }
-    this.send({ do: "acknowledge", alarm: this.waiting.id, by });
+    if (this.ask({ do: "acknowledge", alarm: this.waiting.id, by })) return;
+    // Nobody hears it: the screen must be free again, and a page that gets no data must not hide that it does not.
+    this.alarm(null);
+    this.say(words.sayLater);
   }
 
   problems(open) {
