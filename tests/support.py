@@ -160,6 +160,22 @@ def a_meta(title: str = "test") -> SessionMeta:
     return SessionMeta(created, title, "dash", ("5cmL", "beamF3L"), (10.0, 20.0), "0.1.0", "test")
 
 
+def clock_from(ready: Callable[[], bool], step_s: float = 0.05) -> Callable[[], float]:
+    """A clock that stands still until something is so, then moves on at each look of the calling thread.
+
+    A limit of time that is read from it never passes because this computer is busy.
+    """
+    now_s, owner = 100.0, threading.current_thread()
+
+    def clock() -> float:
+        nonlocal now_s
+        if threading.current_thread() is owner and ready():
+            now_s += step_s
+        return now_s
+
+    return clock
+
+
 class FakeTransport:
     """A Transport that hands out given chunks, then silence, or fails like a lost port."""
 
@@ -214,6 +230,7 @@ class PtyBox:
         self.master, self._slave = pty.openpty()
         tty.setraw(self._slave)
         self.path = os.ttyname(self._slave)
+        self.sends_n = 0
 
     def send(self, data: bytes) -> None:
         """Write all; blocks while the reader is behind, as a full pty does."""
@@ -234,13 +251,11 @@ class PtyBox:
         return thread
 
     def drained(self) -> bool:
-        """True when the host has read all that was sent."""
-        import fcntl
-        import struct
-        import termios
+        """True when the host has read all that was sent.
 
-        waiting: int = struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, b"\0" * 4))[0]
-        return waiting == 0
+        FIONREAD would not do: it knows nothing of bytes on their way. Asking for readiness waits until they are there.
+        """
+        return not select.select([self._slave], [], [], 0.0)[0]
 
     def wait_for_a_word(self, timeout_s: float = 30.0) -> None:
         """Return when the host has said something: then its port is open, and what comes now is not thrown away."""

@@ -16,10 +16,11 @@ from hbc_host.coupling import CouplingResult
 from hbc_host.published import PublishedScore
 from hbc_host.report.content import report_page
 from hbc_host.report.course import CourseOfPatient, EventThen, ScaleThen, SessionThen, SiteThen
+from hbc_host.report.delivered import Delivery
 from hbc_host.report.html import render
 from hbc_host.report.language import ENGLISH, Language
 from hbc_host.report.results_json import to_document
-from hbc_host.report.session_parts import Delivery, Raised, Rhythm, SessionParts, Told
+from hbc_host.report.session_parts import Raised, Rhythm, SessionParts, Told
 from hbc_host.rest_null import RestNull
 from hbc_host.secondary import SecondaryMetrics
 from hbc_host.sites import compare_sites

@@ -12,7 +12,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = Path("@micropython", "micropython-webassembly-pyscript")
-TIME_LIMIT_S = 120
+TIME_LIMIT_S = 300
 
 
 def wasm_package() -> Path:

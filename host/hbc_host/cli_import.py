@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hbc_host.cli_common import JsonOption, Output, progress, refuse_twice
+from hbc_host.counting import counted
 from hbc_host.errors import InputError
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _show(out: Output, outcome: Outcome) -> None:
     ecg = f"ECG at {recording.ecg.rate_hz:.6g} Hz, " if recording.ecg else ""
     triggers = "no trigger"
     if recording.triggers_s is not None and recording.triggers_s.size:
-        triggers = f"{recording.triggers_s.size} triggers from {recording.triggers_from}"
+        triggers = f"{counted(recording.triggers_s.size, 'trigger')} from {recording.triggers_from}"
     duration_s = recording.end_s - recording.start_s
     out.say(
         f"imported: {outcome.path} -> {outcome.folder}: {BY_KEY[recording.format].title}, {duration_s:.1f} s, "

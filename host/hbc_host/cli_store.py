@@ -69,8 +69,3 @@ def day_given(text: str, option: str = "--on") -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise InputError(f"{option} {text!r} is no date; write 2026-03-01") from None
-
-
-def counted(n: int, word: str) -> str:
-    """``1 visit``, ``2 visits``: no slip at one."""
-    return f"{n} {word}" if n == 1 else f"{n} {word}s"

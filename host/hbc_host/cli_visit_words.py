@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from hbc_host.cli_store import counted
+from hbc_host.counting import counted
 
 if TYPE_CHECKING:
     from hbc_host.clinic.visit import Visit

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hbc_host.cli_common import JsonOption, Output, command_line
-from hbc_host.cli_store import ByOption, PatientArgument, SeriesOption, StoreOption, counted, opened_store, who_changes
+from hbc_host.cli_store import ByOption, PatientArgument, SeriesOption, StoreOption, opened_store, who_changes
 from hbc_host.cli_visit_options import tables_from
+from hbc_host.counting import counted
 from hbc_host.errors import InputError
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from hbc_host.counting import counted
 from hbc_host.errors import InputError, NoTrainsError
 from hbc_host.guided import GuidedSite, guided_run, guided_sites
 from hbc_host.trains import Protocol, Train, find_runs, find_trains, median_train_s, parse_protocol
@@ -69,7 +70,10 @@ def session_runs(session: Session, protocol: Protocol) -> tuple[list[RunInput], 
     planned = session.meta.sites
     notes: list[str] = []
     if planned and len(planned) != len(groups):
-        notes.append(f"{len(groups)} runs recorded, {len(planned)} sites planned; names are given in order of time")
+        notes.append(
+            f"{counted(len(groups), 'run', 'runs')} recorded, planned sites: {len(planned)}; "
+            f"names are given in order of time"
+        )
     runs: list[RunInput] = []
     previous_end_s = session.start_s - SETTLE_S
     for number, group in enumerate(groups):
@@ -77,7 +81,8 @@ def session_runs(session: Session, protocol: Protocol) -> tuple[list[RunInput], 
         intensities = intensities_of(session.meta.intensities_pct, len(group))
         if session.meta.intensities_pct and intensities is None:
             notes.append(
-                f"{site}: {len(group)} trains recorded, {len(session.meta.intensities_pct)} intensities planned; "
+                f"{site}: {counted(len(group), 'train', 'trains')} recorded, "
+                f"planned intensities: {len(session.meta.intensities_pct)}; "
                 "analysed without intensities"
             )
         runs.append(_run_of(session, protocol, group, site, intensities, previous_end_s + SETTLE_S))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hbc_host.analysis import BEATS_MIN_N, Analysis, RunInput, analyze_runs, analyze_session
+from hbc_host.counting import counted
 from hbc_host.errors import InputError, TooFewBeatsError
 from hbc_host.foreign import first_onset_s, has_triggers, recording_beats, recording_runs, runs_of_triggers
 from hbc_host.io import sniff
@@ -139,7 +140,7 @@ def _start_notes(
     notes = [f"{recording.name}: {note}" for note in recording.notes]
     if has_triggers(recording):
         triggers_n = 0 if recording.triggers_s is None else recording.triggers_s.size
-        notes.append(f"{recording.name}: {triggers_n} triggers from {recording.triggers_from}")
+        notes.append(f"{recording.name}: {counted(triggers_n, 'trigger', 'triggers')} from {recording.triggers_from}")
         if first_train_s is not None:
             why = "recorded triggers tell when the trains start"
             notes.append(f"--first-train-s {first_train_s:g} was ignored for {recording.name}: {why}")

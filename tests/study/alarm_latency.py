@@ -20,7 +20,7 @@ from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
-from hbc_hil.rig import RigOptions, rig
+from hbc_hil.rig import Rig, RigOptions, rig
 from hbc_hil.scenario import Scenario
 from hbc_host.alarm_watch import AlarmWatch
 from hbc_host.alarms import Alarm, AlarmCriteria
@@ -59,13 +59,22 @@ def ecg_of(beats_s: Sequence[float]) -> Callable[[npt.NDArray[np.float64]], npt.
     return volts
 
 
-def raised_by(beats_s: Sequence[float], seconds: float, folder: Path, *, fsync_s: float = SLOW_FSYNC_S) -> list[Raised]:
-    """Record a heart that beats so from a paced box, on a disk that takes so long for each fsync; alarms that began."""
-    heard: list[tuple[Alarm, float]] = []
+Heard = list[tuple[Alarm, float]]  # and the host time
+
+
+def slow_disk(box: Rig, heard: Heard) -> None:
+    time.sleep(SLOW_FSYNC_S)
+
+
+def raised_by(
+    beats_s: Sequence[float], seconds: float, folder: Path, *, disk: Callable[[Rig, Heard], None] = slow_disk
+) -> list[Raised]:
+    """Record a heart that beats so from a paced box, and call `disk` before each fsync; alarms that began."""
+    heard: Heard = []
     real_fsync = os.fsync
 
     def slow_fsync(number: int) -> None:
-        time.sleep(fsync_s)
+        disk(box, heard)
         real_fsync(number)
 
     meta = SessionMeta(datetime.now(UTC), "alarms", "dash", (), None, "test", "rig")
@@ -77,7 +86,7 @@ def raised_by(beats_s: Sequence[float], seconds: float, folder: Path, *, fsync_s
     ):
         record(
             SerialTransport(box.port), folder, meta=meta, stop=lambda: box.bridge.virtual_s > seconds, ping=True,
-            tap=watch.tap, notes=watch.notes, hello_timeout_s=30.0,
+            tap=watch.tap, notes=watch.notes, hello_timeout_s=120.0,
         )  # fmt: skip
     fit = fit_clock(load_session(folder).pings)
     return [

@@ -128,7 +128,7 @@ MUTATIONS = [
     ),
     *_rows(
         STARTUP, "firmware",
-        ("faults never counted", "_write_down(error, faults_n + 1 if soon else 0)", "_write_down(error, 0)"),
+        ("faults never counted", "_count_up(faults_n + 1 if soon else 0)", "_count_up(0)"),
         ("a box that hangs is never stopped", "if reset_cause == WATCHDOG_RESET and not crash:", "if False:"),
     ),
     *_rows(
@@ -215,7 +215,8 @@ MUTATIONS = [
     *_rows(
         APP, "firmware rig",
         ("detector keeps its memory over a hole", "            self.detector.reset()\n", ""),
-        ("edges not handed to the blanker", "            self.blanker.put(self._at.ticks)\n", ""),
+        ("edges not handed to the blanker", "            self.blanker.put(at.ticks)\n", ""),
+        ("edges handed over before their block", "if at.since(block.first_at) >= until_us:", "if False:"),
     ),
     *_rows(
         DETECTOR, "twin",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from hbc_host.box.bootloader import connected
 from hbc_host.box.chips import CHIPS, Chip
 from hbc_host.box.image import read_image
 from hbc_host.cli import app
+from hbc_host.errors import FlashError
 from support_box import image_file
 from typer.testing import CliRunner, Result
 
@@ -30,6 +32,8 @@ PATIENT = RigOptions(buffer_n=1 << 16)  # a USB bridge that waits for a busy com
 REST = Scenario(seed=3, duration_s=600.0)
 IMAGE_N = 300_000  # five pieces
 HALF_APP_N = 12  # of some thirty files
+BUSY = {"clock against the computer's", "line to the computer"}  # what a computer with other work may fail
+TRIES_N = 5
 
 
 @pytest.fixture
@@ -57,6 +61,22 @@ def refused(*words: object) -> str:
     lines = result.stderr.strip().splitlines()
     assert lines[-1].startswith("error: ")
     return lines[-1]
+
+
+def checked(port: Path, home: Path) -> Path:
+    """Check a box that must pass; the folder. What the check says of a busy computer is believed: it is tried again."""
+    for n in range(TRIES_N):
+        out = home / f"check-{n}"
+        result = hbc(
+            "box", "check", "--port", port, "--yes", "--beats", 8, "--out", out, "--json", out.with_suffix(".json")
+        )
+        rows = json.loads(out.with_suffix(".json").read_text("utf-8"))["rows"]
+        failed = [row["name"] for row in rows if row["status"] == "FAIL"]
+        assert (result.exit_code == 0) == (failed == []), result.output
+        if not failed:
+            return out
+        assert set(failed) <= BUSY, result.output
+    raise AssertionError(f"this computer is too busy to relate its clock to the box's in {TRIES_N} checks")
 
 
 def compiled(bench: BenchBox) -> list[Path]:
@@ -92,14 +112,13 @@ def test_an_empty_board_becomes_a_checked_box_though_the_cable_is_pulled_twice(b
     assert (flashed["board"], flashed["arch"], flashed["hello"]["boot_n"]) == ("esp32-ad8232", "x64", 1)
     assert bench.history[-1] == "app"
     # The box works.
-    checked = done("box", "check", "--port", port, "--yes", "--beats", 8, "--out", tmp_path / "check")
-    assert checked["result"] == "PASS", [row for row in checked["rows"] if row["status"] == "FAIL"]
-    assert "PASS" in (tmp_path / "check" / "check.html").read_text("utf-8")
+    check = checked(port, tmp_path)
+    assert "PASS" in (check / "check.html").read_text("utf-8")
     recorded = done("record", "--port", port, "--out", tmp_path / "P-1", "--seconds", 2)
     assert recorded["frames_lost_n"] == 0
     assert recorded["beats_n"] > 0
     assert done("replay", tmp_path / "P-1", "--verify")["same"] is True
-    analysed = done("analyze", tmp_path / "check" / "session", "--protocol", "dash")
+    analysed = done("analyze", check / "session", "--protocol", "dash")
     assert analysed["sites"][0]["verdict"] == "unusable"  # one train without rest: said, not guessed
 
 
@@ -167,11 +186,18 @@ def test_each_chip_gets_its_image_at_its_own_place_and_erasing_takes_the_files_a
     micropython: str, tmp_path: Path, chip: Chip
 ) -> None:
     image = read_image(image_file(tmp_path / "a.bin", chip.image_id))
-    with bench_box(REST, RigOptions(board=chip.board)) as bench:
-        (bench.files / "settings.txt").write_text("old")
-        with connected(str(bench.port)) as boot:
+
+    def written(bench: BenchBox) -> bool:
+        """False when this computer was too busy for esptool's time limits: then the same is done again."""
+        with suppress(FlashError), connected(str(bench.port)) as boot:
             assert boot.chip == chip
             assert boot.write(image, lambda _: None, erase=True) == 2
             assert boot.write(image, lambda _: None) == 0
+            return True
+        return False
+
+    with bench_box(REST, RigOptions(board=chip.board)) as bench:
+        (bench.files / "settings.txt").write_text("old")
+        assert any(written(bench) for _ in range(TRIES_N))
         assert bench.flash_bytes[chip.image_at : chip.image_at + len(image.data)] == image.data
         assert list(bench.files.iterdir()) == []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from catalogue_words import english_words
 
 KEYS = {
     "interpreter", "virtual_s", "wall_s", "frames_lost_n", "beats_n", "edges_n", "r_peak_rms_ms", "beat_se", "beat_ppv",
@@ -20,7 +22,7 @@ def run_demo(hbc: str, folder: Path, *options: str) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
     out = folder / "out.json"
     command = [hbc, "demo", "--out", str(folder / "demo"), "--json", str(out), *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     return json.loads(out.read_text())
@@ -69,6 +71,16 @@ def test_sites_that_couple_are_told_from_those_that_do_not(demo: tuple[dict[str,
             assert called == (site["truth_bpm"] > 3), site
 
 
+def test_no_english_word_is_left_in_the_dutch_report(demo: tuple[dict[str, Any], Path], hbc: str) -> None:
+    _, folder = demo
+    page = folder / "nl.html"
+    command = [hbc, "report", str(folder / "demo" / "session"), "--lang", "nl", "--out", str(page)]
+    subprocess.run(command, check=True, capture_output=True, timeout=1500)
+    text = " ".join(re.sub(r"<(style|pre).*?</\1>|<[^>]*>", " ", page.read_text("utf-8"), flags=re.DOTALL).split())
+    assert english_words(text, {"session"}) == []  # the folder is called so
+    assert "pulstreinen" in text
+
+
 def test_the_report_is_one_file_that_names_every_site(demo: tuple[dict[str, Any], Path]) -> None:
     result, folder = demo
     page = (folder / "demo" / "report.html").read_text(encoding="utf-8")
@@ -91,7 +103,7 @@ def test_a_demo_never_replaces_the_recording_of_a_person(hbc: str, tmp_path: Pat
     session.mkdir()
     (session / "wire.hbclog").write_bytes(b"precious")
     (session / "session.json").write_text("{}")
-    done = subprocess.run([hbc, "demo", "--out", str(tmp_path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([hbc, "demo", "--out", str(tmp_path)], capture_output=True, text=True, timeout=1500)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "not an earlier demonstration" in done.stderr

@@ -40,7 +40,7 @@ def detected(hbc: str, session: tuple[Path, Session]) -> tuple[dict[str, Any], s
     out = folder.parent
     command = [hbc, "detect", str(folder), "--csv", str(out / "beats.csv"), "--atr", str(out / "beats"),
                "--picture", str(out / "beats.html"), "--json", str(out / "beats.json")]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads((out / "beats.json").read_text("utf-8")), " ".join(done.stdout.split()), out
 
@@ -87,7 +87,7 @@ def test_the_files_agree_with_each_other_and_with_the_clock_of_the_session(
 
 def test_replay_verify_detects_the_beats_again(hbc: str, session: tuple[Path, Session]) -> None:
     folder, recorded = session
-    done = subprocess.run([hbc, "replay", str(folder), "--verify"], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([hbc, "replay", str(folder), "--verify"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "beats detected again from its samples: all the same" in done.stdout
     other = recorded.ecg_lsb.copy()

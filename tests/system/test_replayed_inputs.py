@@ -10,6 +10,7 @@ from hbc_hil.rig import Rig, RigOptions, rig
 from hbc_hil.scenario import Scenario
 from hbc_host.protocol import frame
 from hbc_wire import messages
+from support_rig import opened_with_all
 
 
 def read_all(box: Rig, port: serial.Serial) -> bytes:
@@ -29,14 +30,15 @@ def talk(port: serial.Serial) -> None:
 
 def test_a_paced_run_with_a_talking_host_repeats_byte_for_byte_when_its_inputs_are_played_back() -> None:
     scenario = Scenario.short(21, duration_s=11.0, protocol="itbs", rest_s=1.0)
-    with rig(scenario, RigOptions(paced=True)) as box, serial.Serial(box.port, 115200, timeout=0.05) as port:
+    # A bridge that waits for a busy computer: what it drops would be missing here and not in the second run.
+    with rig(scenario, RigOptions(paced=True, buffer_n=1 << 16)) as box, opened_with_all(box.port) as port:
         speaker = threading.Thread(target=talk, args=(port,))
         speaker.start()
         live = read_all(box, port)
         speaker.join()
     assert len(box.report["inputs"]) >= 2
     inputs = tuple((int(t_ns), str(data)) for t_ns, data in box.report["inputs"])
-    with rig(scenario, RigOptions(inputs=inputs)) as again, serial.Serial(again.port, 115200, timeout=0.05) as port:
+    with rig(scenario, RigOptions(inputs=inputs)) as again, opened_with_all(again.port) as port:
         replayed = read_all(again, port)
     assert frame_n(live, messages.ClockPong.msg_id) == 6
     assert replayed == live

@@ -26,7 +26,7 @@ from hbc_host.transport import SerialTransport
 from support import OpenedSerial, a_meta, box_frames, pty_box, stream_of
 
 SENT = stream_of(box_frames(20.0))
-WAIT_S = 60.0  # generous: the machine may be busy
+WAIT_S = 180.0  # generous: the machine may be busy
 
 
 @pytest.fixture

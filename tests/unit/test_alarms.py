@@ -17,6 +17,8 @@ from hbc_wire import messages
 from support import hello_values, values_of
 from support_alarms import kinds, make, play, steady
 
+WAIT_S = 120.0  # other work may hold this computer up
+
 
 def test_a_pause_is_said_within_half_a_second_of_its_limit_and_its_end_is_said_too() -> None:
     beats = steady(70, 0.5, 30.0)
@@ -141,7 +143,7 @@ def test_the_watch_speaks_from_its_own_thread_and_hands_out_notes() -> None:
     )  # fmt: skip
     with AlarmWatch(AlarmCriteria(), speak) as watch:
         watch.tap(Chunk(FROM_BOX, time.monotonic(), frame(messages.Hello, 0, *hello_values()) + blocks))
-        assert said.wait(10.0), "6.5 s without a beat"
+        assert said.wait(WAIT_S), "6.5 s without a beat"
         [note] = watch.notes()
     assert heard[0][0] == "hbc-alarms"
     assert heard[0][1].kind == PAUSE
@@ -158,7 +160,7 @@ def test_silence_of_the_box_is_said() -> None:
 
     with AlarmWatch(AlarmCriteria(), speak) as watch:
         watch.tap(Chunk(FROM_BOX, time.monotonic(), frame(messages.Hello, 0, *hello_values())))
-        assert said.wait(10.0)
+        assert said.wait(WAIT_S)
     assert heard[0].kind == NOT_VISIBLE
     assert "no data from the box" in heard[0].text
 
@@ -191,7 +193,7 @@ def test_bytes_without_ecg_do_not_hide_that_nobody_watches() -> None:
 
     with AlarmWatch(AlarmCriteria(), speak) as watch:
         watch.tap(Chunk(FROM_BOX, time.monotonic(), frame(messages.Hello, 0, *hello_values())))
-        until_s = time.monotonic() + 20.0
+        until_s = time.monotonic() + WAIT_S
         while not said.wait(0.05) and time.monotonic() < until_s:
             watch.tap(Chunk(FROM_BOX, time.monotonic(), b"rst:0x10 (RTCWDT_RTC_RESET)\r\n"))
     assert [alarm.kind for alarm in heard[:1]] == [NOT_VISIBLE]
@@ -216,7 +218,7 @@ def test_a_voice_that_fails_does_not_end_the_watch() -> None:
         watch.tap(Chunk(FROM_BOX, time.monotonic(), b"".join(block(k) for k in range(130))))
         off = frame(messages.Status, 0, *values_of(messages.Status, status_us=6_600_000, leads=1))
         watch.tap(Chunk(FROM_BOX, time.monotonic(), off))
-        until_s = time.monotonic() + 20.0
+        until_s = time.monotonic() + WAIT_S
         while spoken_n < 2 and time.monotonic() < until_s:
             time.sleep(0.05)
         notes = watch.notes()

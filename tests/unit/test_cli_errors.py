@@ -46,7 +46,7 @@ def in_process(*words: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         env=environment(),
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -228,7 +228,7 @@ def test_ctrl_c_ends_with_130_and_a_plain_word(tmp_path: Path) -> None:
         try:
             _wait_until_open(child.pid, port)
             child.send_signal(signal.SIGINT)
-            _, stderr = child.communicate(timeout=20)
+            _, stderr = child.communicate(timeout=300)
         finally:
             child.kill()
     assert (child.returncode, stderr) == (130, "stopped by Ctrl-C\n")
@@ -248,13 +248,13 @@ def test_ctrl_c_while_modules_load_is_one_line_too(module: str) -> None:
         from hbc_host.cli_entry import main
         main()"""
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), timeout=60, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), timeout=300, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped by Ctrl-C\n")
 
 
 def _wait_until_open(pid: int, port: str) -> None:
-    until_s = time.monotonic() + 20
+    until_s = time.monotonic() + 300
     while time.monotonic() < until_s:
         try:
             if any(os.path.realpath(link) == port for link in Path(f"/proc/{pid}/fd").iterdir()):
@@ -262,7 +262,7 @@ def _wait_until_open(pid: int, port: str) -> None:
         except OSError:  # a descriptor closed while we looked
             pass
         time.sleep(0.01)
-    pytest.fail("hbc record did not open the port within 20 s")
+    pytest.fail("hbc record did not open the port within 300 s")
 
 
 def test_our_own_faults_are_one_line_too_and_not_a_users_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ def start(*words: str) -> subprocess.Popen[str]:
 
 def json_of(*words: str) -> Any:
     child = start(*words, "--json", "-")
-    stdout, stderr = child.communicate(timeout=60)
+    stdout, stderr = child.communicate(timeout=300)
     assert child.returncode == 0, stderr
     return json.loads(stdout)
 
@@ -41,17 +41,17 @@ def json_of(*words: str) -> Any:
 @pytest.fixture
 def simulated(micropython: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A running ``hbc sim`` and its port."""
-    child = start("sim", "--minutes", "2", "--seed", "5")
+    child = start("sim", "--minutes", "3", "--seed", "5")
     assert child.stdout is not None
     try:
         first = child.stdout.readline()
         assert first.startswith("port: "), first
         child.stdout.readline()
-        assert child.stdout.readline() == "no pulse train comes within these 2 minutes\n"
+        assert child.stdout.readline() == "no pulse train comes within these 3 minutes\n"
         yield child, first.removeprefix("port: ").strip()
     finally:
         child.terminate()  # not kill: it has a child and a temporary folder of its own to clear away
-        child.wait(timeout=20)
+        child.wait(timeout=300)
         child.stdout.close()
         assert child.stderr is not None
         child.stderr.close()
@@ -59,9 +59,12 @@ def simulated(micropython: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 def test_record_replay_and_switching_off(simulated: tuple[subprocess.Popen[str], str], tmp_path: Path) -> None:
     child, port = simulated
-    session = str(tmp_path / "P-001")
-    recorded = json_of("record", "--port", port, "--out", session, "--sites", "BF3-L", "--seconds", "4")
-    assert recorded["ended"] == "stopped"
+    for seconds in ("4", "8", "16"):  # a busy computer may lose frames of a box in real time: then once more
+        session = str(tmp_path / seconds)
+        recorded = json_of("record", "--port", port, "--out", session, "--sites", "BF3-L", "--seconds", seconds)
+        assert recorded["ended"] == "stopped"
+        if recorded["frames_lost_n"] == recorded["frames_bad_n"] == 0 and recorded["beats_n"] > 0:
+            break
     assert recorded["frames_lost_n"] == recorded["frames_bad_n"] == 0
     assert recorded["beats_n"] > 0
     assert recorded["edges_n"] == 0
@@ -69,7 +72,7 @@ def test_record_replay_and_switching_off(simulated: tuple[subprocess.Popen[str],
     assert replayed["same"] is True
     assert replayed["frames_n"] == recorded["frames_n"]
     child.send_signal(signal.SIGTERM)
-    stdout, stderr = child.communicate(timeout=20)
+    stdout, stderr = child.communicate(timeout=300)
     assert child.returncode == 0, stderr
     assert "the simulated box is off" in stdout
 
@@ -78,11 +81,12 @@ def test_a_closed_terminal_ends_a_recording_whole(simulated: tuple[subprocess.Po
     _, port = simulated
     session = tmp_path / "P-004"
     child = start("record", "--port", port, "--out", str(session))
-    until_s = time.monotonic() + 20.0
-    while not (session / "wire.hbclog").exists() and time.monotonic() < until_s:
+    until_s = time.monotonic() + 300.0
+    while not (session / "wire.hbclog").exists():
+        assert time.monotonic() < until_s
         time.sleep(0.1)
     child.send_signal(signal.SIGHUP)
-    child.communicate(timeout=20)
+    child.communicate(timeout=300)
     assert json.loads((session / "manifest.json").read_text())["ended"] == "interrupted"
     assert json_of("replay", str(session), "--verify")["same"] is True
 
@@ -91,7 +95,7 @@ def test_a_recording_is_never_overwritten(simulated: tuple[subprocess.Popen[str]
     _, port = simulated
     (tmp_path / "notes.txt").write_text("mine")
     child = start("record", "--port", port, "--out", str(tmp_path), "--seconds", "1")
-    _, stderr = child.communicate(timeout=20)
+    _, stderr = child.communicate(timeout=300)
     assert child.returncode == 2
     assert stderr.startswith("error: ")
     assert "is not empty" in stderr
@@ -108,7 +112,7 @@ def test_pulling_the_cable_keeps_what_was_recorded(
         assert recording.poll() is None
         time.sleep(0.02)
     child.send_signal(signal.SIGTERM)
-    stdout, stderr = recording.communicate(timeout=20)
+    stdout, stderr = recording.communicate(timeout=300)
     assert recording.returncode == 2
     assert "disappeared; check the cable" in stderr
     assert stderr.count("\n") == 1

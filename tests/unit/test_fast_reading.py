@@ -153,7 +153,7 @@ def test_damaged_bytes_in_exact_buffers_meet_no_sanitizer(tmp_path: Path) -> Non
     ]
     subprocess.run(command, check=True)
     done = subprocess.run(
-        [tmp_path / "run", tmp_path / "inputs"], capture_output=True, text=True, timeout=120, check=False
+        [tmp_path / "run", tmp_path / "inputs"], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.splitlines() == expected

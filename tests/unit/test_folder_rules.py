@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -48,6 +50,22 @@ def test_a_lock_taken_while_its_holder_lets_go_keeps_all_others_out(
     FolderLock(folder).release()
 
 
+def test_a_lock_on_a_disk_that_turned_read_only_is_given_back_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name stays; without that, the recording had ended with a traceback instead of one line."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    lock = FolderLock(tmp_path)
+    monkeypatch.setattr(os, "unlink", refuse)
+    lock.release()
+    monkeypatch.undo()
+    assert (tmp_path / LOCK_NAME).exists()
+    FolderLock(tmp_path).release()
+
+
 def test_programs_that_take_turns_never_hold_a_lock_together(tmp_path: Path) -> None:
     """Three processes take and give back the lock as fast as they can; each writes its name while it holds it."""
     code = """if True:
@@ -69,7 +87,7 @@ def test_programs_that_take_turns_never_hold_a_lock_together(tmp_path: Path) -> 
     """
     command = [sys.executable, "-c", code, str(tmp_path)]
     others = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    ended = [other.communicate(timeout=120) for other in others]
+    ended = [other.communicate(timeout=300) for other in others]
     assert [error for _, error in ended] == [""] * 3
     assert all(int(turns) > 0 for turns, _ in ended)
 

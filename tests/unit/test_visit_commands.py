@@ -271,7 +271,7 @@ def talk(command: list[str], dialogue: list[tuple[str, str]]) -> tuple[str, int]
         os.execv(command[0], command)
     shown, seen_n = "", 0
     waiting = list(dialogue)
-    deadline_s = time.monotonic() + 120.0
+    deadline_s = time.monotonic() + 300.0
     while time.monotonic() < deadline_s:
         if waiting and waiting[0][0] in shown[seen_n:]:
             seen_n = len(shown)

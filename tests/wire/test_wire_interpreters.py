@@ -23,7 +23,7 @@ EVERYWHERE = (
     "check_no_allocation",
     "check_heap_lock_bites",
 )
-TIME_LIMIT_S = 120
+TIME_LIMIT_S = 300
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None) -> dict[str, int]:
