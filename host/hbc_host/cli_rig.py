@@ -18,6 +18,7 @@ import typer
 
 from hbc_host.cli_common import JsonOption, Output, StoppedError, command_line, progress, refuse_overwriting
 from hbc_host.errors import InputError
+from hbc_host.names import REPORT_NAME
 
 if TYPE_CHECKING:
     from hbc_hil.demo import DemoResult
@@ -61,7 +62,7 @@ def demo(
         with _plain_errors():
             demo_live(seed, ecg, out_dir, http_port, lang, json_target, open_browser=not no_browser)
         return
-    refuse_overwriting([], {"--out": out_dir / "report.html", "--json": Path(json_target) if json_target else None})
+    refuse_overwriting([], {"--out": out_dir / REPORT_NAME, "--json": Path(json_target) if json_target else None})
     out = Output(json_target)
     with _plain_errors():
         from hbc_hil.demo import run_demo
@@ -77,7 +78,7 @@ def demo(
         options = ["--seed", seed, *(["--ecg", ecg] if ecg != "patient" else []), "--out", out_dir]
         path = write_report(
             result.analysis,
-            out_dir / "report.html",
+            out_dir / REPORT_NAME,
             command=command_line("demo", *options),
             session_info={
                 "Recorded": meta.created.strftime("%Y-%m-%d %H:%M %Z").strip(),

@@ -15,12 +15,13 @@ import pytest
 from hbc_host.alarms import NOT_VISIBLE, SLOW, Alarm
 from hbc_host.live import disk_now, problems
 from hbc_host.live.disk_now import DiskNow
-from hbc_host.live.engine import SILENT_S, Engine
+from hbc_host.live.engine import Engine
 from hbc_host.live.feed import Feed
 from hbc_host.live.feed_client import FeedClient
-from hbc_host.live.follow import Follow
+from hbc_host.live.follow import SILENT_S, Follow
 from hbc_host.live.rebuild import rebuild
 from hbc_host.live.teller import WAITING_MAX_N, Teller
+from hbc_host.live.words_now import take_command
 from hbc_host.parts import note, note_of
 from hbc_host.protocol import frame
 from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
@@ -135,6 +136,23 @@ def test_a_terminal_that_is_frozen_holds_nobody_up_and_what_it_missed_is_the_new
     assert WAITING_MAX_N <= len(told) <= WAITING_MAX_N + 1
 
 
+def test_a_terminal_that_takes_long_for_a_full_queue_still_gets_all_of_it_and_the_thread_ends() -> None:
+    frozen, told = threading.Event(), []
+
+    def tell(line: str) -> None:
+        frozen.wait(WAIT_S)
+        told.append(line)
+
+    teller = Teller(tell)
+    with teller:
+        for n in range(WAITING_MAX_N + 1):
+            teller.say(f"line {n}")
+        threading.Timer(0.3, frozen.set).start()  # when the end is waiting for room already
+    assert len(told) >= WAITING_MAX_N
+    teller._thread.join(WAIT_S)
+    assert not teller._thread.is_alive()
+
+
 def test_an_adverse_event_is_kept_and_starts_the_observation(tmp_path: Path) -> None:
     with running(tmp_path) as session:
         session.until(lambda state: state["phase"] == "waiting")
@@ -206,6 +224,35 @@ def test_a_log_that_ends_in_the_middle_is_taken_up_where_it_stood(tmp_path: Path
         stood.append((len(follow.sites[0].trains), follow.pulses_n, follow.connected))
     assert stood[0] == stood[1] == (2, 100, False)
     assert stood[2][0] == 4
+
+
+@pytest.mark.parametrize("boot_n", [7, 8])
+def test_a_session_taken_up_again_knows_how_long_a_patient_was_observed_while_the_box_was_away(
+    tmp_path: Path, boot_n: int
+) -> None:
+    visit = a_visit()
+    follow = Follow(visit)
+    log = LogWriter(tmp_path / LOG_NAME)
+
+    def hear(host_s: float, message: Any, **values: Any) -> None:
+        hello = hello_values(boot_n=values["boot_n"]) if message is messages.Hello else values_of(message, **values)
+        log.append(Chunk(FROM_BOX, host_s, frame(message, 0, *hello)))
+        follow.take(message.make(*hello), 0, host_s)
+
+    hear(1000.0, messages.Hello, boot_n=7)
+    hear(1000.0, messages.EcgBlock, first_us=60_000_000)
+    follow.silence()
+    follow.away_s = 300.0
+    assert take_command(follow, "adverse_event", {"what": "syncope", "severity": "mild"})[0]
+    log.append(note(1300.0, "adverse_event", **follow.noted[-1].fields))
+    follow.away_s = 310.0
+    hear(1310.0, messages.Hello, boot_n=boot_n)
+    for second in range(2):
+        first_us = 370_000_000 if boot_n == 7 else 20_000_000
+        hear(1310.0 + second, messages.EcgBlock, first_us=first_us + second * 1_000_000)
+    log.close()
+    assert follow.observed_s == pytest.approx(11.0, abs=0.2)
+    assert rebuild(tmp_path, visit).observed_s == pytest.approx(follow.observed_s, abs=0.01)
 
 
 def crashed(folder: Path, *alarms: Alarm) -> Follow:

@@ -455,6 +455,96 @@ def test_the_observation_of_a_patient_goes_on_while_the_box_is_away_and_after_it
     assert state(follow)["observation"]["elapsed_s"] == pytest.approx(315.0, abs=0.2)
 
 
+def away(follow: Follow, away_s: float) -> None:
+    """As the engine says it, by the computer's clock."""
+    follow.silence()
+    follow.away_s = away_s
+
+
+def event(follow: Follow) -> dict[str, Any]:
+    assert do(follow, "adverse_event", what="syncope", severity="mild", text="", by="A")
+    return follow.noted[-1].fields
+
+
+def elapsed_s(follow: Follow) -> float:
+    return float(state(follow)["observation"]["elapsed_s"])
+
+
+def clock_leaps(box: BoxSays, seconds: float) -> None:
+    """The box went on without being heard; the first it says is no ECG."""
+    box.now_us += round(seconds * 1e6)
+    box.say(messages.Status, *values_of(messages.Status, status_us=box.now_us))
+
+
+def test_an_observation_that_begins_while_the_box_is_away_begins_at_nothing_and_stays_right_when_it_is_back() -> None:
+    follow, box = begun()
+    away(follow, 300.0)
+    assert event(follow)["at_us"] == follow.now_us + 300_000_000
+    assert elapsed_s(follow) == pytest.approx(0.0, abs=0.2)
+    away(follow, 310.0)
+    assert elapsed_s(follow) == pytest.approx(10.0, abs=0.2)
+    clock_leaps(box, 310.0)
+    assert elapsed_s(follow) == pytest.approx(10.0, abs=0.2), "heard again, and no ECG yet"
+    box.wait(5.0)
+    assert elapsed_s(follow) == pytest.approx(15.0, abs=0.2)
+
+
+def test_an_observation_that_begins_while_the_box_is_away_stays_right_when_it_comes_back_with_a_new_clock() -> None:
+    follow, box = begun()
+    away(follow, 300.0)
+    event(follow)
+    away(follow, 310.0)
+    box.restart()
+    box.now_us = 20_000_000
+    box.wait(5.0)
+    assert elapsed_s(follow) == pytest.approx(15.0, abs=0.2)
+
+
+@pytest.mark.parametrize("uptime_s", [0.0, 20.0, 290.0])
+def test_what_a_restarted_box_counted_before_it_was_heard_is_not_counted_twice(uptime_s: float) -> None:
+    follow, box = begun()
+    event(follow)
+    box.wait(10.0)
+    away(follow, 300.0)
+    box.restart()
+    box.now_us = round(uptime_s * 1e6)
+    box.wait(5.0)
+    assert elapsed_s(follow) == pytest.approx(315.0, abs=0.2)
+
+
+def test_a_computer_that_slept_while_the_box_was_away_does_not_end_an_observation_early() -> None:
+    follow, box = begun()
+    away(follow, 4.0)  # of 600 s: its clock stood still while it slept
+    event(follow)
+    away(follow, 10.0)
+    clock_leaps(box, 606.0)
+    box.wait(1.0)
+    assert elapsed_s(follow) == pytest.approx(7.0, abs=0.2)
+
+
+def test_an_observation_that_begins_before_the_first_box_is_heard_does_not_take_its_clock_for_its_own() -> None:
+    follow = Follow(a_visit())
+    event(follow)
+    box = BoxSays(follow)
+    box.now_us = 3_600_000_000
+    box.wait(5.0)
+    assert elapsed_s(follow) == pytest.approx(5.0, abs=0.2)
+
+
+def test_an_observation_that_stands_in_the_log_alone_never_ends_before_the_one_that_was_heard() -> None:
+    follow, box = begun()
+    away(follow, 300.0)
+    note = event(follow)
+    again, hear = begun()
+    hear_note(again, "adverse_event", note)
+    assert elapsed_s(again) == 0.0, "of which the log knows nothing yet"
+    for one in (box, hear):
+        clock_leaps(one, 310.0)
+        one.wait(5.0)
+    assert elapsed_s(follow) == pytest.approx(5.0, abs=0.2), "in doubt it lasts longer"
+    assert elapsed_s(again) == pytest.approx(elapsed_s(follow), abs=0.01)
+
+
 def test_a_rating_while_the_coil_is_moved_is_of_the_site_that_is_over() -> None:
     follow, box = begun()
     box.wait(REST_S)

@@ -21,10 +21,10 @@ from hbc_host.app.state import LiveState
 from hbc_host.app.words import Words, mark
 from hbc_host.errors import HbcError
 from hbc_host.live.feed_client import FeedClient
+from hbc_host.names import REPORT_NAME
 
 log = logging.getLogger(__name__)
 
-REPORT_NAME = "report.html"  # as hbc_host/report/of_folder.py has it
 RETRY_S = 0.5
 SILENT_S = 2.5  # the feed tells its state at least twice a second
 TICK_S = 0.5

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from hbc_wire import messages
@@ -24,7 +23,7 @@ from hbc_host.live import problems
 from hbc_host.live.coupling_now import CouplingNow
 from hbc_host.live.disk_now import DiskNow
 from hbc_host.live.feed import Command, Feed
-from hbc_host.live.follow import Follow
+from hbc_host.live.follow import SILENT_S, Follow
 from hbc_host.live.state_now import hello_of, state_of
 from hbc_host.live.steps_now import SiteDone
 from hbc_host.live.words_now import take_command
@@ -34,7 +33,6 @@ from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
 
 log = logging.getLogger(__name__)
 
-SILENT_S = 1.5  # a box sends a block of ECG every 50 ms
 STATE_PERIOD_S = 0.25
 LOOK_S = 0.05
 STAY_S = 600.0  # a page may want to enter an event after the last train; nobody there: see ALONE_S
@@ -110,10 +108,7 @@ class Engine:
     def notes(self) -> list[Chunk]:
         """Notes since the last call, for the log."""
         self._disk.look()  # here, for this thread waits for the disk anyway
-        found = []
-        while not self._notes.empty():
-            found.append(self._notes.get())
-        return found
+        return [self._notes.get() for _ in range(self._notes.qsize())]
 
     def closed(self) -> None:
         """The recording takes no more notes after those it fetches now: whoever still says something is told so."""
@@ -129,9 +124,7 @@ class Engine:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._closing.set()
         self._thread.join(timeout=10.0)
         self._coupling.stop()
@@ -198,7 +191,8 @@ class Engine:
         silent_s = min(self._clock() - self._heard_s, time.monotonic() - self._heard_real_s)
         if silent_s > SILENT_S:
             self._follow.silence()
-        self._follow.away_s = 0.0 if self._follow.connected or math.isinf(silent_s) else silent_s
+        if not (self._follow.connected or math.isinf(silent_s)):
+            self._follow.away_s = silent_s
 
     def _listen_to_pages(self) -> None:
         while not self._feed.commands.empty():

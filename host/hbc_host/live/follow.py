@@ -18,6 +18,8 @@ from hbc_host.live.heart_now import HeartNow
 from hbc_host.live.steps_now import Steps
 from hbc_host.protocol import is_a
 
+SILENT_S = 1.5  # a box sends a block of ECG every 50 ms
+
 
 class Follow(Steps):
     """Follows one session.
@@ -32,7 +34,7 @@ class Follow(Steps):
     said : list of dict
         Messages for the feed since somebody took them.
     away_s : float
-        How long the box has not been heard, by the host's clock; 0 while it is. Its own time stands still meanwhile.
+        How long the box has been away, and its own time has stood still, by the host's clock; its next ECG ends that.
     """
 
     def __init__(self, visit: Visit) -> None:
@@ -58,7 +60,7 @@ class Follow(Steps):
         if is_a(message, messages.EcgBlock):
             if self.heart is not None:
                 self.said.append(self.heart.ecg(message))
-            self.now_us = max(self.now_us, message.first_us + len(message.ecg_lsb) * self._period_us)
+            self._clock_goes_on(message.first_us + len(message.ecg_lsb) * self._period_us)
             self.advance()
         elif is_a(message, messages.RPeak):
             if self.heart is not None:
@@ -79,7 +81,10 @@ class Follow(Steps):
     @property
     def observed_s(self) -> float:
         """How long somebody has been under observation, seconds; it goes on while the box is away."""
-        return 0.0 if self.observation is None else self.now_us * 1e-6 + self.away_s - self.observation["since_s"]
+        if self.observation is None:
+            return 0.0
+        since_s: float = self.observation["since_s"]
+        return max(0.0, self.now_us * 1e-6 + self.away_s - since_s)
 
     def silence(self) -> None:
         """Nothing comes from the box any more."""
@@ -112,10 +117,21 @@ class Follow(Steps):
         if before is None:
             return
         if self.observation is not None:
-            self.observation["since_s"] -= self.now_us * 1e-6 + self.away_s
+            self.observation["since_s"] = -self.observed_s
+        self.away_s = 0.0
         self.restart_clock()
         text = "the box restarted: only the longest part between restarts is analysed"
         self.problem(problems.BOX_RESTARTED, text)
+
+    def _clock_goes_on(self, end_us: int) -> None:
+        """ECG up to this time: what the box was away for is in its own time now."""
+        if end_us <= self.now_us:
+            return
+        watched = self.observation
+        if watched is not None and (self.now_us == 0 or watched["since_s"] > self.now_us * 1e-6):
+            # Begun while this clock was not heard: a clock that was ahead, or a computer that slept, must not end it.
+            watched["since_s"] = max(watched["since_s"], end_us * 1e-6 - self.observed_s)
+        self.now_us, self.away_s = end_us, 0.0
 
     def _edge(self, edge: Any) -> None:
         if not self.box.edges.arrive(edge.edge_n):

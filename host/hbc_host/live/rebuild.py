@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from hbc_host.alarms import NOT_VISIBLE, Alarm
 from hbc_host.clinic.visit import Visit
 from hbc_host.guided import SITE_BEGINS, SITE_ENDS
 from hbc_host.live import problems
-from hbc_host.live.follow import Follow
+from hbc_host.live.follow import SILENT_S, Follow
 from hbc_host.live.steps_now import Noted
 from hbc_host.live.words_now import hear_note
 from hbc_host.parts import LOST, PART, note_of, read_parts
@@ -30,15 +31,19 @@ def rebuild(folder: Path, visit: Visit) -> Follow:
     decoder = StreamDecoder()
     logged: set[tuple[str, object]] = set()
     due: list[Noted] = []
-    host_s = 0.0
+    heard_s = math.nan
     for chunk in read_parts(folder).chunks:
+        if chunk.host_s - heard_s > SILENT_S:  # as the engine had it then
+            follow.away_s = chunk.host_s - heard_s
         if chunk.kind == FROM_BOX:
-            host_s = chunk.host_s
+            heard_s = chunk.host_s
             for seq, message in decoder.feed(chunk.data):
-                follow.take(message, seq, host_s)
+                follow.take(message, seq, heard_s)
         elif chunk.kind == HOST_NOTE:
             fields = note_of(chunk)
             event = str(fields.pop("event", ""))
+            if event == PART:  # by another clock, perhaps
+                heard_s = math.nan
             if event in (LOST, PART):
                 decoder = StreamDecoder()
                 follow.connection_lost()

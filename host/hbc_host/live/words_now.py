@@ -126,8 +126,9 @@ def _adverse_event(follow: Follow, fields: Mapping[str, Any]) -> str:
         raise RefusedError(f"severity {severity!r} is none of {', '.join(SEVERITIES)}")
     note = {"what": what, "severity": severity, "text": _text(fields, "text"), "by": _text(fields, "by", NAME_MAX_N)}
     site = follow.site.run.site if follow.site is not None else ""
-    follow.observation = {"what": what, "severity": severity, "since_s": follow.now_us * 1e-6}
-    follow.noted.append(Noted("adverse_event", note | {"site": site, "at_us": follow.now_us}))
+    at_us = follow.now_us + round(follow.away_s * 1e6)  # what the clock of a box that is away says now
+    follow.observation = {"what": what, "severity": severity, "since_s": at_us * 1e-6}
+    follow.noted.append(Noted("adverse_event", note | {"site": site, "at_us": at_us}))
     return f"noted: {what}; the observation timer runs"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hbc_host.errors import HbcError, InputError
+from hbc_host.names import REPORT_NAME
 from hbc_host.report.session_parts import SessionParts, session_parts
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def report_of_folder(
     found = read_folder(folder, protocol=protocol, store=store)
     return write_report(
         found.analysis,
-        target or folder / "report.html",
+        target or folder / REPORT_NAME,
         command=command,
         session_info=found.facts,
         lang=lang or found.language,
