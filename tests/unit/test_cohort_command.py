@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import stat
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -18,8 +19,11 @@ from hbc_hil.cohort_beats import patient_recordings
 from hbc_hil.cohort_files import write_cohort
 from hbc_host.cli import app
 from hbc_host.cohort.code_hash import reachable
-from hbc_host.cohort.document import read_document
+from hbc_host.cohort.document import read_document, to_document
 from hbc_host.cohort.estimates import estimate_recording
+from hbc_host.cohort.fit import fit_cohort
+from hbc_host.cohort.outcomes import Outcomes, PatientFacts
+from hbc_host.cohort.provenance import provenance_of
 from hbc_host.cohort.recordings import find_recordings
 from hbc_host.cohort.report import render
 from hbc_host.cohort.run_table import RunStore
@@ -115,6 +119,23 @@ def test_the_verdict_is_about_coupling_only_where_it_is_shown(cohort: Path) -> N
     assert "is not shown" in render(document)
     document["prediction"] = None
     assert "cannot be answered" in render(document)
+
+
+def test_no_study_is_planned_from_a_ratio_that_is_not_determined(cohort: Path, tmp_path: Path) -> None:
+    shutil.copytree(cohort / "fit" / "runs", tmp_path / "runs")
+    refs = find_recordings(cohort / "recordings")
+    table, _ = estimate_cohort(refs, RunStore(tmp_path / "runs"))
+    known = {one["patient"]: one["measured_bpm"] for one in document_of(cohort)["patients"]}
+    middle = statistics.median(value for value in known.values() if value is not None)
+    facts = tuple(PatientFacts(name, None if value is None else value > middle) for name, value in known.items())
+    found = fit_cohort(table, Outcomes(facts, (), 0.2), seed=1, adjust_for=())
+    assert found.study_sizes
+    made_by = provenance_of("", refs, table, cohort / "outcomes.csv", seed=1, scheduler=None)
+    separated = to_document(found, made_by)
+    assert separated["prediction"]["per_sd"]["undetermined"] == "above"
+    assert separated["study_sizes"] == []
+    assert "no number of patients can be planned from it" in render(separated)
+    assert document_of(cohort)["study_sizes"]
 
 
 def test_a_name_that_looks_like_markup_stays_text(cohort: Path) -> None:

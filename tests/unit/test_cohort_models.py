@@ -11,7 +11,7 @@ from hbc_host.cohort.exposure import SiteEffects, combine_repeats, patient_expos
 from hbc_host.cohort.firth import fit_firth, open_sides, profile_interval, ratio_p
 from hbc_host.cohort.mixed import StepRun, fit_mixed
 from hbc_host.cohort.power import patients_needed, study_sizes
-from hbc_host.cohort.prediction import permutation_p, predict
+from hbc_host.cohort.prediction import OddsRatio, permutation_p, predict, scaled
 from hbc_host.cohort.validation import auc_influence, stratified_folds, validate, wilson
 from hbc_host.errors import InputError
 
@@ -81,6 +81,54 @@ def test_an_end_that_the_data_do_not_bound_is_named_and_its_interval_is_finite_a
     low, high = profile_interval(design, outcome, fit, 1)
     assert math.isfinite(low)
     assert math.isfinite(high)
+
+
+def continuous(seed: int, patients_n: int, *, separated: bool) -> tuple[FloatArray, FloatArray]:
+    """Constant, exposure and two covariates; the outcome follows the exposure without exception, or by chance."""
+    rng = np.random.default_rng(seed)
+    design = np.concatenate((np.ones((patients_n, 1)), rng.normal(size=(patients_n, 3))), axis=1)
+    exposure = design[:, 1]
+    improved = exposure > 0.8 if separated else rng.random(patients_n) < 1.0 / (1.0 + np.exp(0.3 - 0.7 * exposure))
+    return design, improved.astype(np.float64)
+
+
+@pytest.mark.parametrize("patients_n", [20, 25, 30, 40, 60])
+def test_an_exposure_that_separates_is_named_however_far_the_maximum_lies_and_an_ordinary_one_is_not(
+    patients_n: int,
+) -> None:
+    # Among them (25, 26), (30, 26), (40, 2) and (60, 4): the profile is rejected near the estimate, yet still rises.
+    tried_n = 0
+    for seed in (1, 2, 3, 4, 9, 26, 27):
+        design, outcome = continuous(seed, patients_n, separated=True)
+        if 2 <= outcome.sum() <= patients_n - 2:
+            tried_n += 1
+            assert open_sides(design, outcome, fit_firth(design, outcome), 1) in ("above", "both")
+        design, outcome = continuous(seed, patients_n, separated=False)
+        assert 5 <= outcome.sum() <= patients_n - 5
+        assert open_sides(design, outcome, fit_firth(design, outcome), 1) == ""
+    assert tried_n >= 5
+
+
+@pytest.mark.parametrize("sd_bpm", [0.1, 0.005])
+def test_a_ratio_per_bpm_of_separated_patients_with_little_spread_is_infinite_and_no_error(sd_bpm: float) -> None:
+    exposure, strata = np.linspace(-2.0, 2.0, 24) * sd_bpm, np.zeros(24, dtype=np.int64)
+    outcome = (exposure > 0.0).astype(float)
+    found = predict(exposure, exposure, sd_bpm, outcome, np.zeros((24, 0)), (), strata, seed=1, permutations_n=99)
+    assert found.per_bpm.undetermined == "above"
+    assert math.log(found.per_bpm.low) == pytest.approx(math.log(found.per_sd.low) / sd_bpm)
+    if sd_bpm < 0.01:
+        assert found.per_bpm.high == math.inf
+
+
+def test_a_ratio_for_another_step_keeps_zero_infinity_and_what_is_unknown() -> None:
+    end = scaled(OddsRatio(2.0, 0.0, 1e40, 0.01, "above"), 10.0)
+    assert (end.low, end.high, end.undetermined) == (0.0, math.inf, "above")
+    assert end.ratio == pytest.approx(1024.0)
+    assert scaled(OddsRatio(2.0, 0.5, math.inf, 0.01), 0.5).high == math.inf
+    unknown = scaled(OddsRatio(2.0, 0.5, 4.0, 0.01), math.nan)
+    assert math.isnan(unknown.ratio)
+    assert math.isnan(unknown.high)
+    assert math.isnan(scaled(OddsRatio(2.0, 0.5, math.nan, 0.01), 2.0).high)
 
 
 def test_one_patient_of_either_outcome_bounds_both_sides() -> None:

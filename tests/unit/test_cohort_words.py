@@ -51,6 +51,19 @@ def test_the_reason_names_the_ratios_and_the_smaller_group() -> None:
     assert "1 patient of 24 did not improve" in said
 
 
+def test_the_count_of_the_primary_analysis_is_not_said_of_other_patients() -> None:
+    other = {"name": "site left alone", "patients_n": 21, "ratio": ABSURD}
+    sound = {"name": "middle third", "patients_n": 22, "ratio": SOUND}
+    first, second = reasons(document(per_sd=ABSURD) | {"secondary": [other, sound]})
+    assert "site left alone" not in first
+    assert second.startswith(
+        "not determined, no upper bound: site left alone (21 patients). Too few patients: those who"
+    )
+    assert "24" not in second
+    assert "coupling" not in second
+    assert reasons(document() | {"sensitivity": [other]}) == [second]
+
+
 def test_the_answer_says_what_it_does_not_know() -> None:
     said = sentence(document(per_sd=ABSURD))
     assert "not determined (95 % interval from 0.45, no upper bound)" in said

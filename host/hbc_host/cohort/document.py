@@ -84,13 +84,20 @@ def to_document(fit: CohortFit, provenance: Provenance, notes: tuple[str, ...] =
                 "sensitivity": [asdict(row) for row in fit.sensitivity],
                 "validation": asdict(fit.validation) if fit.validation else None,
                 "missing": asdict(fit.missing),
-                "study_sizes": [asdict(row) for row in fit.study_sizes],
+                "study_sizes": _study_sizes(fit),
                 "patients": [asdict(row) for row in fit.patients],
                 "notes": [*notes, *fit.notes],
             }
         )
     )
     return document | {"notes": [*document["notes"], *reasons(document)]}
+
+
+def _study_sizes(fit: CohortFit) -> list[dict[str, Any]]:
+    """Sizes of the next study; none where the ratio they would be planned from is not determined."""
+    if fit.prediction is not None and fit.prediction.per_sd.undetermined:
+        return []
+    return [asdict(row) for row in fit.study_sizes]
 
 
 def plain(value: Any) -> Any:

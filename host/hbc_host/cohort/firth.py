@@ -151,19 +151,23 @@ def open_sides(design: FloatArray, outcome: FloatArray, fit: FirthFit, column: i
     Where an exposure or a covariate separates the outcomes, the ordinary likelihood rises for ever on that side
     (Albert & Anderson 1984, doi 10.1093/biomet/71.1.1) and only the penalty bounds the interval of
     :func:`profile_interval`: such an end says nothing about patients. A side is open when the ratio of ordinary profile
-    likelihoods does not reject values up to 40 standard errors away.
+    likelihoods does not reject the value 40 standard errors away. Nearer values may well be rejected: with separated
+    outcomes the profile rises from the penalised estimate, which lies too near to zero, to its maximum at infinity.
     """
     centre, error = float(fit.coefficients[column]), float(np.sqrt(fit.covariance[column, column]))
     best, _ = _ordinary(design, outcome, np.zeros(outcome.size), fit.coefficients)
     others = np.delete(design, column, axis=1)
+    at_centre, start = _ordinary(others, outcome, centre * design[:, column], np.delete(fit.coefficients, column))
 
     def is_open(side: float) -> bool:
-        beta = np.delete(fit.coefficients, column)
+        held, beta = at_centre, start
         for reach in OPEN_REACHES_SE:
+            before = held
             held, beta = _ordinary(others, outcome, (centre + side * reach * error) * design[:, column], beta)
-            if 2.0 * (best - held) > limit:  # the profile is concave: what is rejected here is rejected further out
+            # The profile is concave: where it falls, what is rejected here is rejected further out.
+            if held <= before and 2.0 * (best - held) > limit:
                 return False
-        return True
+        return 2.0 * (best - held) <= limit
 
     below, above = is_open(-1.0), is_open(1.0)
     return "both" if below and above else "above" if above else "below" if below else ""

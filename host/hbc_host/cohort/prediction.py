@@ -130,16 +130,23 @@ def odds_ratio(design: FloatArray, outcome: FloatArray, fit: FirthFit, column: i
     low, high = profile_interval(design, outcome, fit, column)
     p_value = ratio_p(design, outcome, fit, column)
     open_ends = open_sides(design, outcome, fit, column)
-    return OddsRatio(math.exp(fit.coefficients[column]), _exp(low), _exp(high), p_value, open_ends)
+    return OddsRatio(_exp(float(fit.coefficients[column])), _exp(low), _exp(high), p_value, open_ends)
 
 
 def scaled(ratio: OddsRatio, units: float) -> OddsRatio:
-    """The same ratio for another step of the exposure."""
-    return replace(ratio, ratio=ratio.ratio**units, low=ratio.low**units, high=ratio.high**units)
+    """The same ratio for another step of the exposure; an end too large for a number is infinite."""
+    middle, low, high = (_exp(units * _log(value)) for value in (ratio.ratio, ratio.low, ratio.high))
+    return replace(ratio, ratio=middle, low=low, high=high)
 
 
 def _exp(value: float) -> float:
+    if math.isnan(value):
+        return math.nan
     return math.exp(value) if value < 700.0 else math.inf
+
+
+def _log(value: float) -> float:
+    return -math.inf if value == 0.0 else math.log(value)
 
 
 def permutation_p(

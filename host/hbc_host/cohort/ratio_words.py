@@ -8,11 +8,13 @@ for it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hbc_host.counting import counted
 
+#: Names with their odds ratios, as a document holds them.
+Ratios = Sequence[tuple[str, Mapping[str, Any]]]
 #: Beyond this an odds ratio of one patient's step in coupling is no finding, but a sign of too few patients.
 RATIO_MAX = 1000.0
 NOT_DETERMINED = "not determined"
@@ -75,32 +77,46 @@ def bounded(value: Any) -> str:
 
 
 def reasons(document: Mapping[str, Any]) -> list[str]:
-    """Why ratios of a document are not determined, a sentence for each side; empty when all are."""
+    """Why ratios of a document are not determined; empty when all are.
+
+    A sentence for each side, the primary analysis apart from questions asked of other patients or runs: how many
+    improved is known of the primary analysis alone.
+    """
     prediction = document["prediction"]
     if not prediction:
         return []
-    sides: dict[str, list[str]] = {}
-    for name, value in _ratios(document):
-        if is_open(value):
-            sides.setdefault(is_open(value), []).append(name)
-    return [_reason(side, names, prediction) for side, names in sides.items()]
-
-
-def _ratios(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    prediction = document["prediction"]
-    yield "coupling", prediction["per_sd"]
-    yield "coupling as measured", prediction["as_measured_per_sd"]
-    yield from prediction["others"]
-    for row in (*document["secondary"], *document["sensitivity"]):
-        yield row["name"], row["ratio"]
-
-
-def _reason(side: str, names: list[str], prediction: Mapping[str, Any]) -> str:
     improved_n, all_n = prediction["improved_n"], prediction["patients_n"]
     fewer_n, which = min((improved_n, "improved"), (all_n - improved_n, "did not improve"))
+    few = f"{counted(fewer_n, 'patient')} of {all_n} {which}, and these do not overlap with the others there"
+    # Rows of other patients or runs: each with its own number of patients.
+    rows = [
+        (f"{row['name']} ({counted(row['patients_n'], 'patient')})", row["ratio"])
+        for row in (*document["secondary"], *document["sensitivity"])
+    ]
+    others = "those who improved and those who did not do not overlap there"
+    return _by_side(_primary(prediction), few) + _by_side(rows, others)
+
+
+def _primary(prediction: Mapping[str, Any]) -> Ratios:
+    return [
+        ("coupling", prediction["per_sd"]),
+        ("coupling as measured", prediction["as_measured_per_sd"]),
+        *prediction["others"],
+    ]
+
+
+def _by_side(ratios: Ratios, few: str) -> list[str]:
+    """A sentence for each side on which some of these ratios have no bound."""
+    sides: dict[str, list[str]] = {}
+    for name, value in ratios:
+        if is_open(value):
+            sides.setdefault(is_open(value), []).append(name)
+    return [_reason(side, names, few) for side, names in sides.items()]
+
+
+def _reason(side: str, names: list[str], few: str) -> str:
     larger = {"above": "any larger ratio fits", "below": "any smaller ratio fits", "both": "any ratio fits"}[side]
     return (
-        f"not determined, {OPEN_ENDS[side]}: {', '.join(names)}. Too few patients: {counted(fewer_n, 'patient')} of "
-        f"{all_n} {which}, and these do not overlap with the others there, so that {larger} as well. What the method "
-        f"gives beyond that is its own and no finding; more patients settle it"
+        f"not determined, {OPEN_ENDS[side]}: {', '.join(names)}. Too few patients: {few}, so that {larger} as well. "
+        f"What the method gives beyond that is its own and no finding; more patients settle it"
     )
