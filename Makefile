@@ -100,7 +100,7 @@ study-cohort: $(DEV)  ## is an odds ratio found without bias, and none where the
 	$(BIN)/python tests/study/cohort_study.py --chain 3 --seed 8
 
 soak: $(DEV)  ## SOAK_N (1000) recordings under faults, then SOAK_H (24) virtual hours
-	$(BIN)/python tests/study/soak.py --sessions $(or $(SOAK_N),1000) --hours $(or $(SOAK_H),24)
+	HBC_REAL_DISK=1 $(BIN)/python tests/study/soak.py --sessions $(or $(SOAK_N),1000) --hours $(or $(SOAK_H),24)
 
 fuzz-host: $(DEV)  ## fuzz deframer, unpacker and session loading, FUZZ_S (600) seconds each
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'

@@ -73,8 +73,10 @@ class LoopDisk:
 
 @functools.cache
 def may_mount() -> bool:
-    """True where this user may mount a disk of their own."""
-    if os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "mkfs.ext4", "e2fsck"))):
+    """True where the user wants disks of the campaign to be real (HBC_REAL_DISK=1) and may mount one."""
+    if os.environ.get("HBC_REAL_DISK") != "1" or os.geteuid() != 0:
+        return False
+    if not all(map(shutil.which, ("unshare", "mkfs.ext4", "e2fsck"))):
         return False
     with tempfile.TemporaryDirectory(prefix="hbc-disk-") as place:
         disk = LoopDisk(Path(place) / "probe")
@@ -86,7 +88,8 @@ def kind_of_disk() -> str:
     if may_mount():
         return "disks that fill up or turn read-only: ext4 on a loop device, filled, or broken by the kernel"
     return (
-        "disks that fill up or turn read-only: none may be mounted here (needs root, loop devices, e2fsprogs); "
+        "disks that fill up or turn read-only: none is mounted here (needs HBC_REAL_DISK=1, root, loop devices, "
+        "e2fsprogs); "
         "a file size limit and refused writes within the program stand in for them"
     )
 

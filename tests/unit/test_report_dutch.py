@@ -35,7 +35,7 @@ HOST = Path(hbc_host.__file__).parent
 DUTCH = language("nl")
 #: Modules whose sentences end in a report: in notes, in reasons, or as the text of an alarm.
 SPEAKING = (
-    "alarms", "design", "doubts", "guided", "reasons", "runs", "session", "sources", "stream",
+    "alarms", "boot", "design", "doubts", "guided", "reasons", "runs", "session", "sources", "stream",
     "threshold", "threshold_notes",
 )  # fmt: skip
 SENTENCE_SPACES_N = 3

@@ -113,6 +113,7 @@ PHRASES = (
         "the box restarted {n} time; boot {used} of {all} is used, which holds {share} % of the frames",
         "the box restarted {n} times; boot {used} of {all} is used, which holds {share} % of the frames",
     ),
+    mark("left out with the other starts of the box: trains {trains}, pulses {pulses}"),
     mark("times without connection: {times}, {away} s in all by the box's clock"),
     mark_plural("{n} frame arrived twice; repeats were dropped", "{n} frames arrived twice; repeats were dropped"),
     mark("the recording was interrupted and continued"),
