@@ -19,6 +19,16 @@ Translate = Callable[[str], str]
 TranslateCount = Callable[[str, str, int], str]
 
 
+def mark(text: str) -> str:
+    """A text of a table that is said later: the catalogue must have it, the table keeps its English."""
+    return text
+
+
+def mark_plural(one: str, many: str) -> tuple[str, str]:
+    """The same for a text with a number ``{n}`` before a noun: English for one and for several."""
+    return one, many
+
+
 def translator(domain: str, language: str) -> Translate:
     """The function that turns English text into the chosen language.
 

@@ -13,7 +13,8 @@ from hbc_host.app import words
 from hbc_host.app.commands import parse_fields
 from hbc_host.app.details import said
 from hbc_host.app.state import LiveState
-from hbc_host.app.words import Words, mark
+from hbc_host.app.words import Words
+from hbc_host.i18n import mark
 
 ENTER, ESCAPE, BACKSPACE = "\r\n", "\x1b", "\x7f\b"
 TEXT_MAX_N = 200
@@ -75,9 +76,9 @@ class Desk:
     def done(self, message: dict[str, Any]) -> None:
         """What became of a request."""
         text = said(str(message.get("text") or ""), self._say)
-        fallback = (
-            mark("Done") if message.get("ok") else mark("The session did not answer; the recording goes on. Try again.")
-        )
+        fallback = mark("Done")
+        if not message.get("ok"):
+            fallback = mark("No answer: the session is over, or busy. Perhaps this is not noted; try again.")
         if message.get("do") == "acknowledge":
             text = ""
         self._tell(text or self._say.say(fallback))

@@ -10,7 +10,8 @@ import functools
 import re
 
 from hbc_host.app import words
-from hbc_host.app.words import Words, mark
+from hbc_host.app.words import Words
+from hbc_host.i18n import mark
 
 VALUE = re.compile(r"\{(\w+)\}")
 NUMBER = re.compile(r"-?\d+\.\d+")

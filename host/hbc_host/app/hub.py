@@ -18,8 +18,9 @@ from typing import Any
 from hbc_host.app import results, view
 from hbc_host.app.details import said
 from hbc_host.app.state import LiveState
-from hbc_host.app.words import Words, mark
+from hbc_host.app.words import Words
 from hbc_host.errors import HbcError
+from hbc_host.i18n import mark
 from hbc_host.live.feed_client import FeedClient
 from hbc_host.names import REPORT_NAME
 

@@ -8,7 +8,8 @@ from typing import Any
 from hbc_host.app import words
 from hbc_host.app.state import LiveState
 from hbc_host.app.view import NONE, OK, WARN, Cell
-from hbc_host.app.words import Words, mark, mark_plural
+from hbc_host.app.words import Words
+from hbc_host.i18n import mark, mark_plural
 
 SLOWER, FASTER, UNCLEAR, EMPTY = "▼", "▲", "○", "·"
 VERDICT_LEVEL = {"coupled": OK, "cannot_tell": WARN, "unusable": WARN}

@@ -13,7 +13,8 @@ from rich.text import Text
 from hbc_host.app import results, view, words
 from hbc_host.app.desk import Desk
 from hbc_host.app.state import LiveState
-from hbc_host.app.words import Words, mark
+from hbc_host.app.words import Words
+from hbc_host.i18n import mark
 
 STYLES = {"ok": "green", "warn": "bold yellow", "stop": "bold white on red", "none": ""}
 SHAPES = {"ok": "● ", "warn": "▲ ", "stop": "■ ", "none": ""}

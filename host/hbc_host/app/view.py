@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from hbc_host.app import words
 from hbc_host.app.details import said
 from hbc_host.app.state import LiveState
-from hbc_host.app.words import Words, mark, mark_plural
+from hbc_host.app.words import Words
+from hbc_host.i18n import mark, mark_plural
 
 OK, WARN, STOP, NONE = "ok", "warn", "stop", "none"
 DISK_LOW_S = 1800.0

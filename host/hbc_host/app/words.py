@@ -1,6 +1,6 @@
 """What the live page and the terminal say, in the language of the clinic; English stands here, Dutch in the catalogue.
 
-Tables hold whole sentences marked with :func:`mark`, so that a test can hold each of them against the catalogue.
+Tables hold whole sentences with :func:`hbc_host.i18n.mark`, so that a test can hold each against the catalogue.
 """
 
 from __future__ import annotations
@@ -8,18 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hbc_host.i18n import counter, translator
-
-
-def mark(text: str) -> str:
-    """A sentence that :meth:`Words.say` will translate later."""
-    return text
-
-
-def mark_plural(one: str, many: str) -> tuple[str, str]:
-    """The same with a number ``{n}`` before a noun, for :meth:`Words.several`: English for one and for several."""
-    return one, many
-
+from hbc_host.i18n import counter, mark, translator
 
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 

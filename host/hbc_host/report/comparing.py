@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from hbc_host.i18n import mark
 from hbc_host.published import THRESHOLD as PUBLISHED_THRESHOLD
-from hbc_host.report.language import ENGLISH, NO_BREAK, NONE, Language, mark
+from hbc_host.report.language import ENGLISH, NO_BREAK, NONE, Language
 from hbc_host.report.words import decided
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from hbc_host import __version__
+from hbc_host.i18n import mark
 from hbc_host.report import words
-from hbc_host.report.language import ENGLISH, Language, mark
+from hbc_host.report.language import ENGLISH, Language
 from hbc_host.report.page import Page, Section
 from hbc_host.report.page_course import course_sections
 from hbc_host.report.page_delivered import delivered_facts, delivery_section

@@ -19,16 +19,6 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 DECIMAL_MARK = {"en": ".", "nl": ","}
 
 
-def mark(text: str) -> str:
-    """A text of a table that is said later: the catalogue must have it, the table keeps its English."""
-    return text
-
-
-def mark_plural(one: str, many: str) -> tuple[str, str]:
-    """The same for a text with a number ``{n}`` before a noun: English for one and for several."""
-    return one, many
-
-
 @dataclass(frozen=True)
 class Language:
     """Says the sentences of the report.

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
+from hbc_host.i18n import mark
 from hbc_host.report import words
 from hbc_host.report.course_figures import effects_figure, scores_figure
-from hbc_host.report.language import NONE, Language, mark
+from hbc_host.report.language import NONE, Language
 from hbc_host.report.page import (
     Block,
     Bullets,

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from hbc_host import __version__
+from hbc_host.i18n import mark
 from hbc_host.report import words
-from hbc_host.report.language import ENGLISH, Language, mark
+from hbc_host.report.language import ENGLISH, Language
 from hbc_host.report.page import Code, Page, Section, Text, Verdict
 from hbc_host.report.page_course import course_sections, events_table
 from hbc_host.report.page_one import always

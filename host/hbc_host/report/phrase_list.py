@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hbc_host.report.language import mark, mark_plural
+from hbc_host.i18n import mark, mark_plural
 
 PHRASES = (
     # Why a run cannot be used (hbc_host/design.py).

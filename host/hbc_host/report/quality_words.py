@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hbc_host.report.language import ENGLISH, NONE, Language, mark
+from hbc_host.i18n import mark
+from hbc_host.report.language import ENGLISH, NONE, Language
 
 QUALITY_LABELS = {
     "beats_n": mark("beats"),

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from hbc_host.report.language import NONE, Language, mark
+from hbc_host.i18n import mark
+from hbc_host.report.language import NONE, Language
 
 if TYPE_CHECKING:
     from hbc_host.clinic.visit import Visit, VisitSite

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast
 
-from hbc_host.report.language import ENGLISH, MINUS, NONE, Language, mark
+from hbc_host.i18n import mark
+from hbc_host.report.language import ENGLISH, MINUS, NONE, Language
 from hbc_host.report.phrases import said
 from hbc_host.sites import after_holm
 
