@@ -32,6 +32,7 @@ export class Desk {
   key(event) {
     this.sound.wake();
     if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+    if (this.waiting !== null && this.guardAlarm(event)) return;
     const dialog = document.querySelector("dialog[open]");
     if (dialog !== null) return this.enter(event, dialog);
     const name = event.key.toLowerCase();
@@ -119,6 +120,17 @@ export class Desk {
     byId("alarm-by").focus();
     this.sound.start();
     document.dispatchEvent(new CustomEvent("hbc:alarm", { detail: this.waiting }));
+  }
+
+  // Nothing but initials reaches an alarm. A browser closes a dialog at the second Esc whatever its "cancel" says, and
+  // tells so later: the keys in between would close the form beneath, or be taken for a rating.
+  guardAlarm(event) {
+    const isAway = !byId("alarm").open;
+    if (!isAway && event.key !== "Escape") return false;
+    event.preventDefault();
+    event.stopPropagation();
+    if (isAway) this.raise();
+    return true;
   }
 
   confirmAlarm() {
