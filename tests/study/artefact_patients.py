@@ -50,7 +50,7 @@ def patient(number: int, duration_s: float) -> Patient:
     samples_n = int(duration_s * ANALOG_HZ)
     ecg_mv = np.concatenate([source.render(block_idx) for block_idx in range(-(-samples_n // BLOCK_N))])[:samples_n]
     beats_s = _early(heart, ectopic)
-    _add_ectopics(ecg_mv, beats_s[ectopic], r_mv)
+    add_ventricular(ecg_mv, 0, ANALOG_HZ, beats_s[ectopic], r_mv)
     inside = beats_s < duration_s
     return Patient(f"{mean_bpm:g} bpm", seed, r_mv, polarity, 60.0 / mean_bpm, ecg_mv, beats_s[inside])
 
@@ -71,8 +71,16 @@ def _early(heart: Heart, ectopic: NDArray[np.bool_]) -> FloatArray:
     return np.asarray(heart.beats_s - np.where(ectopic, before_s / 3.0, 0.0))
 
 
-def _add_ectopics(ecg_mv: FloatArray, at_s: FloatArray, r_mv: float) -> None:
-    """Ventricular beats: wide, higher than the others, T wave the other way."""
+def add_ventricular(out_mv: FloatArray, first_idx: int, rate_hz: float, at_s: FloatArray, r_mv: float) -> None:
+    """Add ventricular beats to a stretch of ECG in place: wide, higher than the others, T wave the other way.
+
+    Parameters
+    ----------
+    out_mv : array (samples,), mV
+        Changed in place; its first sample has number ``first_idx`` at ``rate_hz``.
+    at_s : array (beats,), seconds
+        R-peaks; others than those in the stretch are allowed.
+    """
     for offset_s, width_s, height in ((0.0, 0.028, 1.3), (0.09, 0.03, -0.3), (0.28, 0.06, -0.35)):
-        size = np.full(at_s.size, 1.0)
-        add_waves(ecg_mv, 0, ANALOG_HZ, at_s + offset_s, width_s * size, height * r_mv * size)
+        size = np.ones(at_s.size)
+        add_waves(out_mv, first_idx, rate_hz, at_s + offset_s, width_s * size, height * r_mv * size)

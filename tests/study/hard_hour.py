@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import wfdb
+from artefact_patients import add_ventricular
 from hbc_hil.artefact import ArtefactSettings
 from hbc_hil.draws import draws
-from hbc_hil.ecg import BLOCK_N, PatientEcg, add_waves
+from hbc_hil.ecg import BLOCK_N, PatientEcg
 from hbc_hil.evoked import Response, evoked_bpm
 from hbc_hil.patient import LAW_RATE_HZ, Heart, grid_points_n, simulate_heart
 from hbc_hil.scenario import RAMP_PCT, LeadOff, PlannedRun, Scenario, SiteScenario
@@ -115,9 +116,7 @@ class HardEcg(PatientEcg):
         out_mv = super().render(block_idx)
         first_idx, rate_hz = block_idx * BLOCK_N, self._rate_hz
         near = self._pvc_s[np.abs(self._pvc_s - (first_idx + BLOCK_N / 2) / rate_hz) < BLOCK_N / rate_hz + 2.0]
-        for offset_s, width_s, height in ((0.0, 0.028, 1.3), (0.09, 0.03, -0.3), (0.28, 0.06, -0.35)):
-            size = np.full(near.size, self._r_mv)
-            add_waves(out_mv, first_idx, rate_hz, near + offset_s, width_s * np.ones(near.size), height * size)
+        add_ventricular(out_mv, first_idx, rate_hz, near, self._r_mv)
         return self._motion.added(out_mv, first_idx)
 
 
