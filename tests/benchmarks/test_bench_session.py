@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hbc_hil.rig import rig
+from hbc_hil.scenario import Scenario
+from hbc_host.analysis import analyze_session
+from hbc_host.record import record
 from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
 from hbc_host.redetect import redetect
 from hbc_host.replay import replay_session, verify_replay
 from hbc_host.session import META_NAME, load_session, session_hash
+from hbc_host.session_model import SessionMeta
+from hbc_host.trains import parse_protocol
+from hbc_host.transport import SerialTransport
 from support import a_meta, box_frames, stream_of
 
 DURATION_S = 3600.0
@@ -27,6 +36,22 @@ def hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for at in range(0, len(data), CHUNK_N):
         writer.append(Chunk(FROM_BOX, at / 2750, data[at : at + CHUNK_N]))
     writer.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def four_sites(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demonstration's four sites with 13 minutes of rest between them: an hour, recorded from the simulated box."""
+    folder = tmp_path_factory.mktemp("sites") / "session"
+    scenario = replace(Scenario.demo(4711), rest_between_s=799.0)
+    sites = tuple(site.name for site in scenario.sites)
+    with rig(scenario) as box:
+        assert box.world.duration_s == pytest.approx(DURATION_S, abs=10.0)
+        meta = SessionMeta(datetime.now(UTC), "hour", "dash", sites, scenario.intensities_pct, "benchmark", box.port)
+        record(
+            SerialTransport(box.port), folder, meta=meta, stop=lambda: box.finished,
+            clock=lambda: box.bridge.virtual_s, hello_timeout_s=600.0,
+        )  # fmt: skip
     return folder
 
 
@@ -59,6 +84,25 @@ def test_an_hour_is_replayed_through_link_and_recorder(benchmark: Any, hour: Pat
 def test_an_hour_decoded_replayed_and_both_results_compared(benchmark: Any, hour: Path) -> None:
     """What `hbc replay` does between its start and its answer: this is to take at most a second."""
     assert rounds_of(benchmark, verify_replay, hour).same
+
+
+def whole_result(folder: Path) -> int:
+    """Replay, and from the file to the result of each site: steps, threshold, coupling, sites compared."""
+    assert verify_replay(folder).same
+    return len(analyze_session(load_session(folder), protocol=parse_protocol("dash")).sites)
+
+
+@pytest.mark.benchmark(group="hour")
+def test_an_hour_with_four_sites_replayed_and_from_its_file_to_their_results(benchmark: Any, four_sites: Path) -> None:
+    """The same second, import to result included."""
+    assert rounds_of(benchmark, whole_result, four_sites) == 4
+
+
+@pytest.mark.benchmark(group="hour")
+def test_an_hour_with_four_sites_from_its_file_to_their_results(benchmark: Any, four_sites: Path) -> None:
+    rounds_of(
+        benchmark, lambda folder: analyze_session(load_session(folder), protocol=parse_protocol("dash")), four_sites
+    )
 
 
 @pytest.mark.benchmark(group="hour")

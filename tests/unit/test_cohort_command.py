@@ -22,7 +22,7 @@ from hbc_host.cohort.code_hash import reachable
 from hbc_host.cohort.document import read_document, to_document
 from hbc_host.cohort.estimates import estimate_recording
 from hbc_host.cohort.fit import fit_cohort
-from hbc_host.cohort.outcomes import Outcomes, PatientFacts
+from hbc_host.cohort.outcomes import Outcomes, PatientFacts, read_outcomes
 from hbc_host.cohort.provenance import provenance_of
 from hbc_host.cohort.recordings import find_recordings
 from hbc_host.cohort.report import render
@@ -136,6 +136,16 @@ def test_no_study_is_planned_from_a_ratio_that_is_not_determined(cohort: Path, t
     assert separated["study_sizes"] == []
     assert "no number of patients can be planned from it" in render(separated)
     assert document_of(cohort)["study_sizes"]
+
+
+def test_too_many_coefficients_for_the_patients_are_said(cohort: Path, tmp_path: Path) -> None:
+    said = "few patients for so many covariates"
+    assert any(note.startswith(said) for note in document_of(cohort)["notes"])
+    shutil.copytree(cohort / "fit" / "runs", tmp_path / "runs")
+    table, _ = estimate_cohort(find_recordings(cohort / "recordings"), RunStore(tmp_path / "runs"))
+    plain = fit_cohort(table, read_outcomes(cohort / "outcomes.csv"), seed=1, adjust_for=())
+    assert plain.prediction is not None
+    assert not any(note.startswith(said) for note in plain.notes)
 
 
 def test_a_name_that_looks_like_markup_stays_text(cohort: Path) -> None:

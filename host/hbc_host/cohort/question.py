@@ -13,6 +13,10 @@ from hbc_host.cohort.assembly import Cohort
 from hbc_host.cohort.exposure import RELIABILITY_MIN, Exposure, SiteEffects, patient_exposure
 from hbc_host.cohort.prediction import GROUP_MIN_N
 
+#: Patients of the rarer outcome for each coefficient; below it intervals begin to be too narrow (Vittinghoff and
+#: McCulloch 2007, doi 10.1093/aje/kwk052; what three do here is in docs/cohort.md).
+PER_COEFFICIENT_MIN_N = 5
+
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
@@ -54,12 +58,21 @@ def prepare(question: Question, effects: SiteEffects, notes: list[str]) -> Prepa
     """Exposure of the patients that can be analysed; None, and a note, when there are too few."""
     analysed = question.analysed(effects)
     outcome = question.outcome[analysed]
-    if min(outcome.sum(), outcome.size - outcome.sum()) < GROUP_MIN_N:
+    rarer_n = min(outcome.sum(), outcome.size - outcome.sum())
+    if rarer_n < GROUP_MIN_N:
         notes.append(
             f"no prediction: {int(outcome.sum())} improved and {int(outcome.size - outcome.sum())} not among the "
             f"{outcome.size} that can be analysed, {GROUP_MIN_N} of each are needed"
         )
         return None
+    coefficients_n = 1 + len(question.covariates.names)
+    per_coefficient_n = rarer_n / coefficients_n
+    if per_coefficient_n < PER_COEFFICIENT_MIN_N:
+        notes.append(
+            f"few patients for so many covariates: {int(rarer_n)} of the rarer outcome for {coefficients_n} "
+            f"coefficients, {per_coefficient_n:.1f} each (limit {PER_COEFFICIENT_MIN_N}); the interval may be too "
+            "narrow"
+        )
     columns = np.where(question.covariates.complete[:, None], question.covariates.columns, 0.0)
     inside = only(effects, analysed[effects.patient_idx])
     exposure = patient_exposure(inside, question.outcome.size, len(question.cohort.sites), columns)
