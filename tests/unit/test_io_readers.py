@@ -187,6 +187,14 @@ def test_wfdb_gives_the_ecg_channel_in_millivolts(tmp_path: Path) -> None:
     assert recording.gaps_s == ()
 
 
+def test_a_wfdb_header_that_announces_signals_it_does_not_describe_is_refused_before_they_are_listed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "many.hea").write_text("many 1111111111 360 1000\n")  # its reader would make a list of a billion
+    with pytest.raises(InputError, match="announces 1111111111 signals and describes 0"):
+        read_wfdb(tmp_path / "many")
+
+
 def test_a_truncated_or_incomplete_wfdb_record_is_refused(tmp_path: Path) -> None:
     record = write_wfdb(tmp_path)
     data = record.with_suffix(".dat")

@@ -82,6 +82,7 @@ def read_wfdb(path: Path, channel: int | None = None) -> EcgRecording:
         raise InputError(f"{path}: no WFDB header {path.stem}.hea beside it; copy header and data into one folder")
     try:
         with quiet_wfdb() as wfdb:
+            _check_described(stem, wfdb.rdheader(str(stem)))
             record = wfdb.rdrecord(str(stem))
     except READER_FAULTS as error:
         raise InputError(
@@ -101,6 +102,19 @@ def read_wfdb(path: Path, channel: int | None = None) -> EcgRecording:
     if not valid.any():
         raise InputError(f"{stem}: the ECG channel has no valid sample; check the record")
     return EcgRecording(stem.name, held(ecg, valid) * _MILLIVOLTS[unit], rate_hz, nan_spans(valid, rate_hz))
+
+
+def _check_described(stem: Path, header: Any) -> None:
+    """Refuse a header that announces more signals than it describes: its reader makes a list of as many as announced.
+
+    Found by fuzzing: a line of twenty bytes took all memory (``tests/study/fuzz_import.py``).
+    """
+    announced_n, described_n = int(header.n_sig or 0), len(getattr(header, "file_name", None) or [])
+    if not hasattr(header, "seg_name") and announced_n > described_n:
+        raise InputError(
+            f"{stem}: {stem.name}.hea announces {announced_n} signals and describes {described_n}; it is truncated or "
+            "damaged, copy .hea and .dat again"
+        )
 
 
 def _what_is_damaged(stem: Path) -> str:
