@@ -26,7 +26,7 @@ from coupling_null import REST_S, TRAINS_N, Run, duration_s, make_run
 from hbc_host import blocks, coupling, evidence, peaks
 from hbc_host import design as build
 from hbc_host.beats import classify_beats
-from hbc_host.stretches import prepare
+from hbc_host.stretches import Stretch, prepare
 from null_campaign import data_folder
 from scipy.special import ndtri
 
@@ -99,6 +99,46 @@ def known_noise(*, in_test: bool) -> Change:
     return changed
 
 
+def surprises_clipped(rate: FloatArray, filter_: FloatArray, measured: blocks.BoolArray, limit: float) -> FloatArray:
+    """A series (n,) in which no beat departs from its prediction by more than ``limit`` robust standard deviations.
+
+    After the robust filter-cleaner of Martin & Thomson 1982 (Proc. IEEE 70:1097): later beats are predicted from the
+    cleaned ones, so that a sigh of several beats does not teach its own sequel.
+    """
+    surprise = np.convolve(rate, filter_)[: rate.size][measured]
+    most = limit * max(float(np.median(np.abs(surprise))) / 0.6745, 1e-6)
+    order = filter_.size - 1
+    weights = -filter_[:0:-1]
+    cleaned = np.zeros(order + rate.size)
+    for at, value in enumerate(rate):
+        predicted = float(weights @ cleaned[at : at + order])
+        cleaned[at + order] = predicted + np.clip(value - predicted, -most, most)
+    return cleaned[order:]
+
+
+def clipped(limit: float) -> Change:
+    """Run and rest with clipped surprises: hearts sigh and start, and noise so far from Gaussian costs power."""
+
+    def cleaned(design: build.RunDesign, rest_s: float | tuple[float, float] | None) -> tuple[Stretch, Stretch | None]:
+        own, rest = prepare(design, rest_s)
+        parts = [own] if rest is None else [own, rest]
+        raw = rows = [part.rate_bpm[None, :] for part in parts]
+        for _ in range(2):
+            filter_ = evidence.fit_noise(rows[0], rows[1] if rest is not None else None)[0]
+            rows = [
+                part.block.repair(surprises_clipped(row[0], filter_, part.block.measured, limit)[None, :])
+                for part, row in zip(parts, raw, strict=True)
+            ]
+        filter_ = evidence.fit_noise(rows[0], rows[1] if rest is not None else None)[0]
+        found = []
+        for part, row in zip(parts, rows, strict=True):
+            block = blocks.with_local_scale(part.block, row, filter_)
+            found.append(Stretch(part.window, block, row / block.scale))
+        return found[0], found[1] if rest is not None else None
+
+    return lambda beats_s, run: swapped(coupling, "prepare", cleaned)
+
+
 CHANGES: dict[str, Change] = {
     "as it is": lambda beats_s, run: contextlib.nullcontext(),
     "version before: 36 beats of memory, local size over 50": both(
@@ -116,6 +156,7 @@ CHANGES: dict[str, Change] = {
     "no caution": both(to(peaks, "PEAK_POWER", 0.0), to(peaks, "KNOWN_POWER", 0.0)),
     "response left in the noise": to(evidence, "PRIOR_ODDS", 0.0),
     "response taken out for certain": to(evidence, "PRIOR_ODDS", 1e30),
+    "surprises clipped at 2.5 robust SD": clipped(2.5),
     "noise of surrogates known": known_noise(in_test=False),
     "noise known": known_noise(in_test=True),
 }

@@ -88,3 +88,29 @@ def test_a_part_changed_for_comparison_is_as_before_afterwards(study: ModuleType
     # Rest is either used or not in this run, so one of the two changes nothing.
     unchanged = [name for name, value in p.items() if value == p["as it is"] and name != "as it is"]
     assert len(unchanged) <= 4, unchanged
+
+
+def test_one_cut_off_for_all_hearts_hides_that_the_restless_pay_for_it(study: ModuleType) -> None:
+    import power_stages
+
+    def runs(record: str, values: list[float], p_value: float) -> list[power_stages.Scores]:
+        return [power_stages.Scores(record, 0.0, 0.0, value, p_value, p_value, False) for value in values]
+
+    calm = runs("112", [0.001 * number for number in range(90)], 0.5)
+    restless = runs("230", [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 0.5)
+    found = {2.0: runs("230", [6.0, 0.0], 0.01)}
+    rows = power_stages.table(calm + restless, found).splitlines()
+    common = next(row for row in rows if "one cut-off" in row)
+    assert common.endswith("| 0.050 | 0.500 | 0.000 | 0.500 |")
+    own = next(row for row in rows if "with caution" in row)
+    assert own.endswith("| 0.000 | 0.000 | 0.000 | 1.000 |")
+
+
+def test_a_large_dip_in_a_calm_heart_is_called_at_every_stage(study: ModuleType, records: Path) -> None:
+    import power_stages
+
+    windows = [item for item in study.real_windows(records, study.duration_s("dash")) if item[0] == "112"][:1]
+    (found,) = power_stages.collect("dash", 3.0, [1], windows)
+    assert found.called(common=5.0) == [True] * len(power_stages.STAGES)
+    (null,) = power_stages.collect("dash", 0.0, [1], windows)
+    assert not any(null.called(common=5.0))

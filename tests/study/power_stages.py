@@ -1,0 +1,152 @@
+"""From all that could be found to what is: the same real hearts, one thing less known at each stage, and its errors.
+
+Example: ``python tests/study/power_stages.py --protocol dash itbs --seeds 300 777``
+
+A stage is a rule that calls a run coupled. Printed are the share of runs that it calls so per dip, and without any
+response, there for the three most restless records and for the others apart: a rule may owe its power to errors in the
+restless. "One cut-off for all hearts" is the evidence that 5 % of all runs without response exceed, as in the notes
+from which the goals of power are; "its own" is that of the run's surrogates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+# A script's own folder is on the path already; a test that loads this file by path needs it too.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from backgrounds import FloatArray, real_windows
+from coupling_null import TRAINS_N, Run, duration_s, make_run
+from hbc_host import design as build
+from hbc_host import evidence, peaks
+from hbc_host.beats import classify_beats
+from hbc_host.coupling import fit_run
+from hbc_host.stretches import prepare
+from null_campaign import data_folder
+from power_losses import swapped
+from scipy.special import ndtri
+
+RESTLESS = ("108", "115", "230")
+ALPHA = evidence.ALPHA
+KNOWN_Z = float(ndtri(1.0 - ALPHA))
+STAGES = (
+    "shape and noise known",
+    "shape known, noise from the run",
+    "shape unknown, one cut-off for all hearts",
+    "shape unknown, its own cut-off, no caution",
+    "p < .05: the same with caution",
+    "verdict coupled: the same with doubts",
+)
+
+
+class Scores(NamedTuple):
+    """What a run with or without response comes to: larger than the stage's limit is called coupled."""
+
+    record: str
+    all_known_z: float
+    shape_known_z: float
+    evidence: float
+    p_no_caution: float
+    p_value: float
+    is_coupled: bool
+
+    def called(self, common: float) -> list[bool]:
+        """Is the run called coupled at each stage? ``common`` is the cut-off for all hearts."""
+        return [
+            self.all_known_z > KNOWN_Z,
+            self.shape_known_z > KNOWN_Z,
+            self.evidence > common,
+            self.p_no_caution < ALPHA,
+            self.p_value < ALPHA,
+            self.is_coupled,
+        ]
+
+
+def known_z(beats_s: FloatArray, run: Run, shaped: Run) -> tuple[float, float] | None:
+    """Fall and standard error of the true response of ``shaped`` in the beats; None when they cannot be used."""
+    assert shaped.response is not None
+    beats = classify_beats(beats_s[beats_s < run.onsets_s[-1] + run.protocol.cycle_s])
+    design = build.design_run(beats, run.onsets_s, run.protocol.train_s)
+    if design.problems:
+        return None
+    own, rest = prepare(design, None)
+    signal = own.block.scaled(build.signals(design, [shaped.truth(shaped.response)]))
+    fit = evidence.evidence(own.row, None if rest is None else rest.row, signal, own.block.dof)
+    return float(fit.fall_bpm[0, 0]), float(fit.se_bpm[0, 0])
+
+
+def scores(record: str, window_s: FloatArray, run: Run, shaped: Run) -> Scores | None:
+    """All stages of one run in a window; ``shaped`` has the response whose shape is known (the run's own, if any)."""
+    clean, own = known_z(window_s, run, shaped), known_z(run.beats_s, run, shaped)
+    given = (run.beats_s, run.onsets_s)
+    with swapped(peaks, "PEAK_POWER", 0.0), swapped(peaks, "KNOWN_POWER", 0.0):
+        p_no_caution = fit_run(*given, train_s=run.protocol.train_s).result.p_value
+    found = fit_run(*given, train_s=run.protocol.train_s)
+    if clean is None or own is None or found.fit is None:
+        return None
+    slowing, speeding = float(found.fit.slowing[0]), float(found.fit.speeding[0])
+    dip_bpm = 0.0 if run.response is None else run.response.dip_bpm
+    return Scores(
+        record,
+        (clean[0] + dip_bpm) / clean[1],
+        own[0] / own[1],
+        slowing if slowing > speeding else -np.inf,
+        p_no_caution,
+        found.result.p_value,
+        found.result.verdict == "coupled",
+    )
+
+
+def collect(name: str, dip_bpm: float, seeds: list[int], windows: list[tuple[str, FloatArray]]) -> list[Scores]:
+    """Each window once per seed."""
+    found = []
+    for number in (seed * 100_000 + at for seed in seeds for at in range(len(windows))):
+        record, window_s = windows[number % len(windows)]
+        run = make_run("real", name, dip_bpm, number, windows)
+        shaped = run if run.response is not None else make_run("real", name, 2.0, number, windows)
+        one = scores(record, window_s, run, shaped)
+        if one is not None:
+            found.append(one)
+    return found
+
+
+def table(null: list[Scores], found: dict[float, list[Scores]]) -> str:
+    """A row per stage: errors in restless and in other hearts, then power per dip."""
+    common = float(np.quantile([one.evidence for one in null], 1.0 - ALPHA))
+    is_restless = np.array([one.record in RESTLESS for one in null])
+    errors = np.array([one.called(common) for one in null])
+    powers = [np.mean([one.called(common) for one in runs], axis=0) for runs in found.values()]
+    dips = " | ".join(f"{dip_bpm:g} bpm" for dip_bpm in found)
+    lines = [f"| stage | errors | restless | others | {dips} |", "|---" * (4 + len(found)) + "|"]
+    for at, stage in enumerate(STAGES):
+        cells = [errors[:, at].mean(), errors[is_restless, at].mean(), errors[~is_restless, at].mean()]
+        cells += [float(power[at]) for power in powers]
+        lines.append(f"| {stage} | {' | '.join(f'{cell:.3f}' for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Parse arguments, run, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--protocol", choices=("dash", "itbs"), nargs="+", default=["dash", "itbs"])
+    parser.add_argument("--dips", type=float, nargs="+", default=[1.0, 2.0, 3.0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[300, 777])
+    parser.add_argument("--null-seeds", type=int, nargs="+", default=[900, 901, 902, 903], help="without response")
+    parser.add_argument("--data", type=Path, default=None, help="folder of MIT-BIH records")
+    args = parser.parse_args()
+    for name in args.protocol:
+        assert name in TRAINS_N
+        windows = real_windows(data_folder(args.data), duration_s(name))
+        null = collect(name, 0.0, args.null_seeds, windows)
+        found = {dip_bpm: collect(name, dip_bpm, args.seeds, windows) for dip_bpm in args.dips}
+        runs_n = [len(runs) for runs in found.values()]
+        print(f"{name}: {len(windows)} windows, {len(null)} runs without response, {runs_n} with, ramps left out")
+        print(table(null, found), flush=True)
+
+
+if __name__ == "__main__":
+    main()
