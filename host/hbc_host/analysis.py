@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from hbc_host.beats import Beats
 from hbc_host.coupling import CouplingResult, RunFit, fit_run
 from hbc_host.errors import InputError, NoTrainsError, TooFewBeatsError
+from hbc_host.names import is_simulated
 from hbc_host.published import PublishedScore, published_score
 from hbc_host.response import TrainResponse, mean_response
 from hbc_host.rest_null import RestNull, rest_null
@@ -56,7 +58,7 @@ class SiteResult:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Everything that the table, the JSON and the report show."""
+    """Everything that the table, the JSON and the report show; ``is_simulated``: no box measured it."""
 
     title: str
     source: str
@@ -65,6 +67,7 @@ class Analysis:
     quality: dict[str, str | int | float]
     notes: tuple[str, ...]
     comparison: SiteComparison | None = None
+    is_simulated: bool = False
 
 
 def analyze_runs(
@@ -92,13 +95,14 @@ def analyze_runs(
         raise TooFewBeatsError(
             f"{beats_n} beats found, at least {BEATS_MIN_N} are needed; check electrodes, --rate-hz and the signal"
         )
-    fits = [fit_input(run, protocol) for run in runs]
-    comparison = compare_sites([(run.site, fit) for run, fit in zip(runs, fits, strict=True)])
-    rests = [_rest_of(run, fit) for run, fit in zip(runs, fits, strict=True)]
-    sites = tuple(
-        _site_result(run, fit, site.p_holm, protocol, rests)
-        for run, fit, site in zip(runs, fits, comparison.sites, strict=True)
-    )
+    with threadpool_limits(limits=1):  # the same last bits on any number of cores, and as soon (decision 0014)
+        fits = [fit_input(run, protocol) for run in runs]
+        comparison = compare_sites([(run.site, fit) for run, fit in zip(runs, fits, strict=True)])
+        rests = [_rest_of(run, fit) for run, fit in zip(runs, fits, strict=True)]
+        sites = tuple(
+            _site_result(run, fit, site.p_holm, protocol, rests)
+            for run, fit, site in zip(runs, fits, comparison.sites, strict=True)
+        )
     all_notes = (*protocol_notes(runs, protocol), *notes)
     return Analysis(title, source, protocol, sites, {**_beat_quality(fits), **(quality or {})}, all_notes, comparison)
 
@@ -203,7 +207,7 @@ def analyze_session(session: Session, *, protocol: Protocol, title: str | None =
         "boots_n": session.boots_n,
         "gaps_n": len(session.gaps_s),
     }
-    return analyze_runs(
+    found = analyze_runs(
         runs,
         protocol=protocol,
         title=title or session.meta.title,
@@ -211,6 +215,7 @@ def analyze_session(session: Session, *, protocol: Protocol, title: str | None =
         quality=quality,
         notes=(*notes, *session.notes),
     )
+    return replace(found, is_simulated=is_simulated(session.hello.unique_id))
 
 
 def analyze_files(
