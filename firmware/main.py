@@ -7,8 +7,9 @@ from machine import reset, reset_cause
 def start(last_boot):
     from hbc_boards import choose
     from hbc_fw.app import App
+    from hbc_fw.settings import SettingsFile
 
-    App(choose()(), last_boot).run()
+    App(choose(SettingsFile().front_end())(), last_boot).run()
 
 
 startup.guarded(start, reset, reset_cause())

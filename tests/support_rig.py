@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import serial
 from hbc_hil import rig as rig_module
+from hbc_hil.afe import VOLT_PER_LSB
 from hbc_hil.rig import Rig, RigOptions, rig
 from hbc_hil.scenario import Scenario
-from hbc_hil.world import CHUNK, EVENT, HEADER, VOLT_PER_LSB
+from hbc_hil.world import CHUNK, EVENT, HEADER
 from hbc_host.protocol import StreamDecoder
 
 RATE_HZ = 4000

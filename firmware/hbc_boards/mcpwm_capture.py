@@ -3,7 +3,8 @@
 # MicroPython does not use this unit. Offsets and bits from ESP-IDF soc/<chip>/register/soc/mcpwm_reg.h and gpio_reg.h;
 # never run on a real chip yet. Channel 0 takes the leading edge of the trigger pin, channel 1 the other edge of the
 # same pin, so that a pulse has a width; channel 2 is latched by software to relate the counter to ticks_us. None ever
-# overwrites another.
+# overwrites another. Beside a converter that says when it has sampled, channel 1 takes that instant instead: the fall
+# of its DRDY, which a second pulse counter counts.
 
 from array import array
 
@@ -63,9 +64,10 @@ class McpwmCapture:
     """Edges on one pin, latched in hardware at 12.5 ns; a pulse counter on the same pin knows every one."""
 
     CAN_WIDTH = True
+    CAN_DRDY = True
     jitter_ns = 0  # the hardware takes the time: no latency that could vary
 
-    def __init__(self, chip, gpio, rising=True, pull_up=False):
+    def __init__(self, chip, gpio, rising=True, pull_up=False, drdy_gpio=-1):
         base = chip.mcpwm_base
         self.halves = array("H", [0, 0])
         self._gpio = gpio
@@ -84,23 +86,33 @@ class McpwmCapture:
         hbc_mmio.set_bits(chip.reset, 1 << chip.reset_bit)
         hbc_mmio.clear_bits(chip.reset, 1 << chip.reset_bit)
         hbc_mmio.write(chip.gpio_in_sel + 4 * chip.cap0_signal, IN_SEL_MATRIX | gpio)
-        hbc_mmio.write(chip.gpio_in_sel + 4 * (chip.cap0_signal + 1), IN_SEL_MATRIX | gpio)
+        second = drdy_gpio if drdy_gpio >= 0 else gpio
+        hbc_mmio.write(chip.gpio_in_sel + 4 * (chip.cap0_signal + 1), IN_SEL_MATRIX | second)
         hbc_mmio.write(base + CAP_TIMER_CFG, TIMER_ENABLE)
         hbc_mmio.write(self._ch2_cfg, CHANNEL_ENABLE)
+        self._trigger_ints = CAP0_INT | CAP1_INT
+        if drdy_gpio >= 0:
+            self.CAN_WIDTH = False
+            self._trigger_ints = CAP0_INT
+            self.drdy_latched = hbc_mmio.watcher(base + INT_RAW, CAP1_INT)
+            self._drdy_counter = Counter(1, Pin(drdy_gpio, Pin.IN), edge=Counter.FALLING)
+            hbc_mmio.write(self._ch1_cfg, CHANNEL_ENABLE | CHANNEL_FALLING)
         self.configure(rising, pull_up)
 
     def configure(self, rising, pull_up):
         """Choose the leading edge and the pull-up; what was latched is forgotten, count() begins anew. May allocate."""
         edge, other = (CHANNEL_RISING, CHANNEL_FALLING) if rising else (CHANNEL_FALLING, CHANNEL_RISING)
         hbc_mmio.write(self._ch0_cfg, 0)  # off, so that a pin that moves with its pull-up leaves no edge
-        hbc_mmio.write(self._ch1_cfg, 0)
+        if self.CAN_WIDTH:
+            hbc_mmio.write(self._ch1_cfg, 0)
         pull = Pin.PULL_UP if pull_up else None  # None takes the pull off; the stubs do not know that
         pin = Pin(self._gpio, Pin.IN, pull)  # type: ignore[arg-type]
         # Without a filter: it would hide pulses from the counter that the capture unit sees.
         self._counter = Counter(0, pin, edge=Counter.RISING if rising else Counter.FALLING)
         hbc_mmio.write(self._ch0_cfg, CHANNEL_ENABLE | edge)
-        hbc_mmio.write(self._ch1_cfg, CHANNEL_ENABLE | other)
-        hbc_mmio.write(self._int_clr, CAP0_INT | CAP1_INT | CAP2_INT)
+        if self.CAN_WIDTH:
+            hbc_mmio.write(self._ch1_cfg, CHANNEL_ENABLE | other)
+        hbc_mmio.write(self._int_clr, self._trigger_ints | CAP2_INT)
 
     def read(self):
         """Latched count of the trigger channel into halves (low, high)."""
@@ -111,7 +123,16 @@ class McpwmCapture:
         hbc_mmio.read(self._ch1, self.halves)
 
     def clear(self):
-        hbc_mmio.write(self._int_clr, CAP0_INT | CAP1_INT)
+        hbc_mmio.write(self._int_clr, self._trigger_ints)
+
+    def read_drdy(self):
+        """Let go of the last fall of DRDY; its count, and that of any that came until now, into halves (low, high)."""
+        hbc_mmio.write(self._int_clr, CAP1_INT)
+        hbc_mmio.read(self._ch1, self.halves)
+
+    def drdy_count(self):
+        """Falls of DRDY that the second pulse counter saw, modulo 2**16."""
+        return self._drdy_counter.value() & 0xFFFF
 
     def level(self):
         """1 for a rising edge, 0 for a falling one."""

@@ -33,6 +33,7 @@ class SoftCapture:
     """Leading edges on one pin, stamped by a scheduled callback into a ring."""
 
     CAN_WIDTH = False  # a callback does not know which edge it was called for
+    CAN_DRDY = False
 
     def __init__(self, gpio, test_gpio, rising=True, pull_up=False):
         self.halves = array("H", [0, 0])

@@ -11,7 +11,7 @@ from hbc_fw import fastwire, startup
 from hbc_fw.blanking import LOOKBACK_US, Blanker
 from hbc_fw.block import BLOCK_N
 from hbc_fw.capture import CaptureClock
-from hbc_fw.commands import NO_RESTART, SLOT_ACK, SLOT_NOTE_BOOT, SLOT_NOTE_SETTINGS, Commands
+from hbc_fw.commands import NO_RESTART, SLOT_ACK, SLOT_NOTE_BOOT, SLOT_NOTE_FRONT_END, SLOT_NOTE_SETTINGS, Commands
 from hbc_fw.detector import RPeakDetector
 from hbc_fw.devicetime import DeviceClock, Instant
 from hbc_fw.eventlog import EventLog
@@ -48,15 +48,15 @@ class App:
         self.capture_clock = CaptureClock(board.capture, self.clock)
         self.capture_clock.relate()
         self.trigger = TriggerInput(board.capture, self.capture_clock, self.clock, self.edges)
-        self.sampler = Sampler(board.read_lsb, (board.RAIL_LOW_LSB, board.RAIL_HIGH_LSB), self.clock, RATE_HZ)
+        self.sampler = self._sampler(board)
         self.detector = RPeakDetector(RATE_HZ)
         self.detector.set_rails(self.sampler.rail_low_lsb, self.sampler.rail_high_lsb)
         self.hum = HumMeter(RATE_HZ)
         self.blanker = Blanker(BLANK_MS)
         self.port = board.port
         self.outbox = Outbox(self, fastwire.encode_into, fastwire.put_int16s)
-        settings_file = SettingsFile()
-        self.settings = Settings(box_settings(self), settings_file, self.trigger.busy)
+        kept = SettingsFile()
+        self.settings = Settings(box_settings(self), kept, self.trigger.busy)
         self.commands = Commands(board.port, self.clock, self.outbox, self.settings)
         self.health = Health(board, self, self._hello(), last_boot.faults_n)
         self.led = Led(board.set_led)
@@ -70,10 +70,11 @@ class App:
         self._blanker_n = 0  # edges handed to the blanker
         self._detector_idx = 0  # sample index that the detector expects next
         self._detector_base_idx = 0  # sample index at which it was last reset
-        remark = settings_file.load(self.settings.rows)
+        remark = kept.load(self.settings.rows)
         self.health.settings_damaged = remark == DAMAGED
         self._remark(SLOT_NOTE_BOOT, last_boot.remark)
         self._remark(SLOT_NOTE_SETTINGS, remark)
+        self._remark(SLOT_NOTE_FRONT_END, self.sampler.fault)
         # What every turn asks, at hand: to find a method the interpreter first goes through all attributes in vain.
         self._pending = self.trigger.pending
         self._wait_us = self.sampler.wait_us
@@ -83,6 +84,13 @@ class App:
         self._report_due = self.health.due
         self._flush_one = self.outbox.flush_one
         self._sleep_us = board.sleep_us
+
+    def _sampler(self, board):
+        if not board.converter:
+            return Sampler(board.read_lsb, (board.RAIL_LOW_LSB, board.RAIL_HIGH_LSB), self.clock, RATE_HZ)
+        from hbc_fw.drdy_sampler import DrdySampler  # only here: other boxes keep the memory
+
+        return DrdySampler(board.converter, board.RAIL_LSB, board.capture, self.capture_clock, self.clock, RATE_HZ)
 
     def _remark(self, slot, text):
         if text:
@@ -199,6 +207,8 @@ class App:
         """Once a second."""
         self.capture_clock.advance()
         self.health.report()
+        if self.sampler.silent and self.sampler.revive():
+            self.outbox.put_single(SLOT_NOTE_FRONT_END, messages.Note, self.sampler.news)
         if self.health.counters_full():
             self.outbox.put_single(SLOT_NOTE_BOOT, messages.Note, self._full_note)
             self.commands.restart_mode = messages.RESTART_APP

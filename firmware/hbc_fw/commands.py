@@ -9,7 +9,7 @@ READ_MAX_N = 64  # bytes at one go: samples must not wait for a talkative host
 EVENTS_MAX_N = 1 << 29  # running numbers that can be asked for; the end of a range is a small integer, too
 # Slots of the outbox for single messages: the lower, the more urgent. A remark of its own for each who may make one.
 SLOT_PONG, SLOT_ACK, SLOT_HELLO, SLOT_STATUS, SLOT_LOST, SLOT_HEALTH = range(6)
-SLOT_NOTE_BOOT, SLOT_NOTE_SETTINGS, SLOT_NOTE_ANCHOR = range(6, 9)
+SLOT_NOTE_BOOT, SLOT_NOTE_SETTINGS, SLOT_NOTE_ANCHOR, SLOT_NOTE_FRONT_END = range(6, 10)
 NO_RESTART = -1
 
 
@@ -87,6 +87,8 @@ class Commands:
         elif kind == messages.Setting.msg_id and n >= 12 and n == 12 + body[7]:
             value = _signed(body, 8 + body[7])
             self._answer(token, self._settings.apply(body, 8, body[7], value), value)
+            if self._settings.restart_due:
+                self.restart_mode = messages.RESTART_APP
         elif kind == messages.ListSettings.msg_id and n == 7:
             self._outbox.put_list(token, self._settings.rows)
         elif kind == messages.Restart.msg_id and n == 8:

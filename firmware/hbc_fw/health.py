@@ -113,6 +113,7 @@ class Health:
         return max(most_n, trigger.runts_n, trigger.held_off_n) > COUNT_MAX_N
 
     def fault(self):
-        """True when a technician should look: just after a fault, clocks that disagree, lost settings, low battery."""
+        """True when a technician should look: a fault, clocks that disagree, a mute converter, settings, battery."""
         battery_low = 0 < self._battery_mv < BATTERY_LOW_MV
-        return self.recovering or self.anchor_broken or self.settings_damaged or battery_low
+        broken = self.anchor_broken or self._sampler.silent
+        return self.recovering or broken or self.settings_damaged or battery_low

@@ -63,7 +63,7 @@ def _amplitude(ecg_lsb: ptr16, tables: ptr16) -> int:
         in_phase = 0
         quadrature = 0
         for i in range(n):
-            value = (int(ecg_lsb[i]) ^ 0x8000) - 0x8000  # |value| <= 2^11, table <= 2^10, 25 of them: below 2^26
+            value = (int(ecg_lsb[i]) ^ 0x8000) - 0x8000  # |value| < 2^15, the table adds up to 2^14: below 2^29
             in_phase += value * ((int(tables[at + i]) ^ 0x8000) - 0x8000)
             quadrature += value * ((int(tables[at + n + i]) ^ 0x8000) - 0x8000)
         if in_phase < 0:

@@ -10,7 +10,7 @@ from hbc_fw.block import BLOCK_N
 from hbc_fw.devicetime import Instant
 
 FRAME_ROOM_N = 320
-SLOTS_N = 9  # single messages: one slot a kind (hbc_fw.commands names them)
+SLOTS_N = 10  # single messages: one slot a kind (hbc_fw.commands names them)
 EDGES_IN_ROW_N = 16  # then a single message gets through: a trigger input that oscillates must not silence the box
 
 

@@ -34,6 +34,8 @@ class Sampler:
         self.samples_n = 0
         self.lost_n = 0
         self.saturated_n = 0
+        self.fault = b""  # what a converter with a clock of its own lacks, in words
+        self.silent = False  # True while a converter with a clock of its own stands still (hbc_fw.drdy_sampler)
         self.late_max_us = 0  # since the last Status, as is waiting_max_n (blocks)
         self.waiting_max_n = 0
         self._next_at = Instant()

@@ -1,4 +1,5 @@
-# What a host may change: each setting with its range, in force at once and kept in flash.
+# What a host may change: each setting with its range, kept in flash and in force at once; front_end after a restart,
+# which the box makes by itself.
 #
 # settings.txt holds lines "name=value", and last "crc=" with the CRC-32 of all bytes before that line. It is written
 # under another name and renamed, so that a power failure at any byte leaves the old file or the new one.
@@ -17,14 +18,15 @@ HOLD_OFF_MAX_US = 20000
 
 
 class Setting:
-    """One named value with its limits; put(value) brings it into force."""
+    """One named value with its limits; put(value) brings it into force; at_boot: only the next boot does."""
 
-    def __init__(self, name, value, lowest, highest, put):
+    def __init__(self, name, value, lowest, highest, put, at_boot=False):
         self.name = name.encode()
         self.value = value  # the default, until told otherwise
         self.lowest = lowest
         self.highest = highest
         self.put = put
+        self.at_boot = at_boot
 
 
 def box_settings(app):
@@ -46,6 +48,10 @@ def box_settings(app):
     def put_battery(value):
         app.health.battery_wired = value
 
+    def put_nothing(value):
+        pass  # the board is built before there are settings
+
+    front_end_max = 1 if app.board.capture.CAN_DRDY else 0
     width_max_us = MIN_WIDTH_MAX_US if app.board.capture.CAN_WIDTH else 0
     return (
         Setting("blank_ms", app.blanker.blank_ms, 0, 255, put_blank_ms),
@@ -54,6 +60,7 @@ def box_settings(app):
         Setting("trigger_min_width_us", 0, 0, width_max_us, trigger.set_min_width),
         Setting("trigger_hold_off_us", 0, 0, HOLD_OFF_MAX_US, put_hold_off),
         Setting("battery_wired", 0, 0, 1, put_battery),
+        Setting("front_end", app.board.FRONT_END, 0, front_end_max, put_nothing, at_boot=True),
     )
 
 
@@ -64,6 +71,7 @@ class Settings:
         self.rows = rows
         self._file = file
         self._busy = busy
+        self.restart_due = False  # a change waits for the next boot
         self._kept = True  # False after a write that failed: the next request tries again, changed or not
 
     def apply(self, buf, at, n, value):
@@ -89,6 +97,7 @@ class Settings:
             self._kept = False
             self._file.save(self.rows)
             self._kept = True
+            self.restart_due = self.restart_due or row.at_boot
         except OSError:
             return messages.ACK_NOT_KEPT
         finally:
@@ -104,23 +113,35 @@ class SettingsFile:
 
     def load(self, rows):
         """Bring into force what is kept; returns a remark about what could not be used, or b""."""
-        try:
-            with open(self._path, "rb") as file:
-                data = file.read(FILE_MAX_N)
-        except OSError:
-            return b""  # nothing was ever set
-        end = data.rfind(b"crc=")
-        if end < 0 or data[end:] != _crc_line(data[:end]):
+        kept = self._read()
+        if kept is None:
             return DAMAGED
-        kept = {}
-        for line in data[:end].split(b"\n"):
-            name, _, value = line.partition(b"=")
-            kept[name] = value
         remark = b""
         for row in rows:
             if row.name in kept and not _bring(row, kept[row.name]):
                 remark = b"settings.txt: " + row.name + b" is out of range, default in force"
         return remark[: messages.TEXT_MAX_N]
+
+    def front_end(self):
+        """The front end that is asked for, before there is a board whose settings could be loaded."""
+        kept = self._read()
+        return 1 if kept and kept.get(b"front_end") == b"1" else 0
+
+    def _read(self):
+        # What is kept, as bytes by name; None when it is damaged, nothing when nothing was ever set.
+        try:
+            with open(self._path, "rb") as file:
+                data = file.read(FILE_MAX_N)
+        except OSError:
+            return {}
+        end = data.rfind(b"crc=")
+        if end < 0 or data[end:] != _crc_line(data[:end]):
+            return None
+        kept = {}
+        for line in data[:end].split(b"\n"):
+            name, _, value = line.partition(b"=")
+            kept[name] = value
+        return kept
 
     def save(self, rows):
         """Write all rows; raises OSError when the flash does not take them, and the old file stays."""

@@ -18,10 +18,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import sosfilt, sosfilt_zi
 
+from hbc_hil.digital_front_end import DigitalSettings, seen_by_box
 from hbc_hil.ecg import add_waves, beat_waves
 
 FloatArray = npt.NDArray[np.float64]
 
+VOLT_PER_LSB = 62.5e-6
 FLAT_Q = math.sqrt(0.5)
 LEAD_OFF_MV = 5.0  # input offset while an electrode hangs free; enough to rail the output for seconds
 
@@ -80,6 +82,11 @@ class FrontEnd:
         self._state = None
         self.push(ecg_mv[::-1])
 
+    def words(self, ecg_mv: FloatArray, lead_off: npt.NDArray[np.int8] | None = None) -> npt.NDArray[np.uint16]:
+        """Return the output as the world's stream, units of :data:`VOLT_PER_LSB`, shape (n,); see :meth:`push`."""
+        words: npt.NDArray[np.uint16] = np.rint(self.push(ecg_mv, lead_off) * (1.0 / VOLT_PER_LSB)).astype("<u2")
+        return words
+
     def push(self, ecg_mv: FloatArray, lead_off: npt.NDArray[np.int8] | None = None) -> FloatArray:
         """Return the output in volts, shape (n,).
 
@@ -105,7 +112,7 @@ class FrontEnd:
         return np.asarray(np.clip(out_v, settings.rail_low_v, settings.rail_high_v))
 
 
-def r_peak_delay_s(settings: AfeSettings, *, rr_s: float, rate_hz: int) -> float:
+def r_peak_delay_s(settings: AfeSettings | DigitalSettings, *, rr_s: float, rate_hz: int) -> float:
     """Measure how much later the output shows the R peak than the electrodes do.
 
     Clean beats are passed through the filters at the given RR interval until they are in steady state; the last peak
@@ -114,7 +121,8 @@ def r_peak_delay_s(settings: AfeSettings, *, rr_s: float, rate_hz: int) -> float
 
     Parameters
     ----------
-    settings : AfeSettings
+    settings : AfeSettings or DigitalSettings
+        Of the latter the firmware's high-pass is part, which follows the electrodes' offset: 3.0 ms in all.
     rr_s : float
         RR interval of the clean ECG.
     rate_hz : int
@@ -129,7 +137,10 @@ def r_peak_delay_s(settings: AfeSettings, *, rr_s: float, rate_hz: int) -> float
     beats_s = rr_s * np.arange(1, beats_n + 1)
     ecg_mv = np.zeros(int((beats_s[-1] + rr_s) * rate_hz))
     add_waves(ecg_mv, 0, rate_hz, (centre_s + beats_s[:, None]).ravel(), width_s.ravel(), height_mv.ravel())
-    linear_v = sosfilt(sections(settings, rate_hz), ecg_mv)
+    if isinstance(settings, DigitalSettings):
+        linear_v = seen_by_box(ecg_mv, settings, rate_hz)
+    else:
+        linear_v = sosfilt(sections(settings, rate_hz), ecg_mv)
     around_idx = int((beats_s[-1] - 0.1) * rate_hz)
     window = linear_v[around_idx : around_idx + int(0.25 * rate_hz)]
     at_idx = int(np.argmax(window))

@@ -15,6 +15,7 @@ from pathlib import Path
 from hbc_host import __version__
 from hbc_host.analysis import Analysis, analyze_session
 from hbc_host.errors import HbcError
+from hbc_host.names import REPORT_NAME
 from hbc_host.record import record
 from hbc_host.session import load_session, read_meta
 from hbc_host.session_model import Session, SessionMeta
@@ -135,7 +136,7 @@ def _make_room(out_dir: Path) -> Path:
         if not title.startswith(DEMO_TITLE):
             raise HbcError(f"{session_path} is not an earlier demonstration; nothing was touched, choose another --out")
         shutil.rmtree(session_path)
-        (out_dir / "report.html").unlink(missing_ok=True)
+        (out_dir / REPORT_NAME).unlink(missing_ok=True)
     return session_path
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from hbc_hil.boxes import Box, box_named
 from hbc_hil.bridge import BUFFER_N, Bridge
 from hbc_hil.errors import RigError
+from hbc_hil.front_ends import ADS_LA_WIRE, ADS_RA_WIRE, converter_config, with_front_end
 from hbc_hil.rig_power import BoxPower, find_micropython
 from hbc_hil.scenario import Scenario
 from hbc_hil.world import WIRE_LO_MINUS, WIRE_LO_PLUS, WIRE_TRIGGER, World
@@ -36,6 +37,14 @@ class RigOptions:
     ----------
     board : str
         A name from :data:`hbc_hil.boxes.BOXES`.
+    front_end : str
+        What is soldered in: ``"ad8232"``, or ``"ads1292r"``, which the box uses when its setting ``front_end`` is 1.
+    ads_clock_ppm : int
+        How much faster the converter's own clock runs than 512 kHz; the data sheet allows 0.5 % at 25 degrees.
+    ads_broken : bool
+        The converter's SPI lines are open.
+    electrode_offset_mv : int
+        Steady voltage between the electrodes, which only the ADS1292R sees.
     paced : bool
         Virtual time follows the wall clock; else it runs as fast as it can.
     cost_scale : int
@@ -51,7 +60,7 @@ class RigOptions:
     buffer_n : int
         What the USB bridge holds when the host does not read (paced only).
     unique_id : bytes
-        The chip's own number, six bytes.
+        The chip's own number, six bytes. The usual one says that the box is simulated (``hbc_host/names.py``).
     reset_cause : int
         What ``machine.reset_cause()`` says at the first boot.
     brownouts_s : tuple of float
@@ -71,6 +80,10 @@ class RigOptions:
     """
 
     board: str = "esp32-ad8232"
+    front_end: str = "ad8232"
+    ads_clock_ppm: int = 3000
+    ads_broken: bool = False
+    electrode_offset_mv: int = 120
     paced: bool = False
     cost_scale: int = 1
     ticks_at_boot_us: int = 250_000
@@ -78,7 +91,7 @@ class RigOptions:
     adc_noise_lsb: int = 3
     battery_mv: int = 3900
     buffer_n: int = BUFFER_N
-    unique_id: bytes = bytes.fromhex("24dcc3a1b2c4")
+    unique_id: bytes = bytes.fromhex("53494d000001")
     reset_cause: int = 1
     brownouts_s: tuple[float, ...] = ()
     stall_us: int | None = None
@@ -178,6 +191,7 @@ def rig(
     """
     options = options or RigOptions()
     config = chip_config(options, box_named(options.board), scenario.seed)
+    scenario = with_front_end(scenario, options.front_end)
     world = World(scenario)
     with tempfile.TemporaryDirectory(prefix="hbc-rig-") as name:
         folder = Path(name)
@@ -207,7 +221,15 @@ def rig(
 def chip_config(options: RigOptions, box: Box, seed: int) -> dict[str, Any]:
     """Return what ``machine_esp32/chip.py`` is told when it is switched on; a caller may replace parts of it."""
     wires = {WIRE_TRIGGER: box.trigger, WIRE_LO_PLUS: box.lo_plus, WIRE_LO_MINUS: box.lo_minus}
+    ads = None
+    if options.front_end == "ads1292r":
+        ads = converter_config(
+            box, options.board, clock_ppm=options.ads_clock_ppm, offset_mv=options.electrode_offset_mv
+        )
+        wires |= {WIRE_LO_PLUS: ADS_LA_WIRE, WIRE_LO_MINUS: ADS_RA_WIRE}
     return {
+        "ads": ads,
+        "ads_broken": options.ads_broken,
         "chip": box.chip,
         "paced": options.paced,
         "cost_scale": options.cost_scale,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hbc_hil.afe import AfeSettings
 from hbc_hil.artefact import ArtefactSettings
+from hbc_hil.digital_front_end import DigitalSettings
 from hbc_hil.draws import draws
 from hbc_hil.ecg import EcgSettings
 from hbc_hil.errors import ScenarioError
@@ -118,7 +119,7 @@ class Scenario:
     waveform: EcgSettings = field(default_factory=EcgSettings)
     stimulator: StimulatorSettings = field(default_factory=StimulatorSettings)
     artefact: ArtefactSettings = field(default_factory=ArtefactSettings)
-    afe: AfeSettings = field(default_factory=AfeSettings)
+    afe: AfeSettings | DigitalSettings = field(default_factory=AfeSettings)
     lead_off: tuple[LeadOff, ...] = ()
 
     def __post_init__(self) -> None:

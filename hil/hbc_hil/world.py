@@ -1,7 +1,8 @@
 """The simulated world: patient, stimulator, electrodes and front end, rendered as the stream the chip lives on.
 
 Stream, little-endian: a header ``HBCW``, u32 version, u32 analog_rate_hz, u32 0; then chunks of u64 start_ns, u32
-samples_n, u32 events_n, samples (u16, units of 62.5 uV at the ADC pin), events (u64 t_ns, u8 wire, u8 level, 6 zero
+samples_n, u32 events_n, samples (u16, units of 62.5 uV at the ADC pin; with an ADS1292R 0.5 uV at the electrodes around
+32768), events (u64 t_ns, u8 wire, u8 level, 6 zero
 bytes, sorted by time). Each chunk carries one sample more than its duration, the first of the next chunk, so that a
 reader interpolates within one chunk. A chunk without samples and events ends the world at its start_ns.
 """
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from hbc_hil.afe import FrontEnd, r_peak_delay_s
 from hbc_hil.artefact import Artefact
+from hbc_hil.digital_front_end import DigitalFrontEnd, DigitalSettings
 from hbc_hil.ecg import BLOCK_N, EcgSource, PatientEcg
 from hbc_hil.ecg_source import RecordedEcg, load_recording
 from hbc_hil.errors import ScenarioError
@@ -27,7 +29,6 @@ from hbc_hil.truth import WorldTruth, stimulate
 FloatArray = npt.NDArray[np.float64]
 
 STREAM_VERSION = 1
-VOLT_PER_LSB = 62.5e-6
 WIRE_TRIGGER, WIRE_LO_PLUS, WIRE_LO_MINUS = 0, 1, 2
 HEADER = struct.Struct("<4sIII")
 CHUNK = struct.Struct("<QII")
@@ -166,10 +167,16 @@ class World:
             ready, event_n = ready[samples_n - 1 :], stop_n
         yield CHUNK.pack(total_n * sample_ns, 0, 0)
 
+    def _front_end(self) -> FrontEnd | DigitalFrontEnd:
+        afe = self.scenario.afe
+        if isinstance(afe, DigitalSettings):
+            return DigitalFrontEnd(afe, self.analog_rate_hz)
+        return FrontEnd(afe, self.analog_rate_hz)
+
     def _blocks(self) -> Iterator[npt.NDArray[np.uint16]]:
         """Yield the voltage at the ADC pin, BLOCK_N samples at a time, without end."""
         scenario, pulses = self.scenario, self._stimulation
-        front_end = FrontEnd(scenario.afe, self.analog_rate_hz)
+        front_end = self._front_end()
         artefact = Artefact(
             scenario.artefact,
             pulses.edges_ns,
@@ -184,8 +191,7 @@ class World:
             artefact.add(block_idx * BLOCK_N, ecg_mv)
             if block_idx == 0:
                 front_end.settle(ecg_mv)
-            out_v = front_end.push(ecg_mv, self._lead_off(block_idx))
-            yield np.rint(out_v * (1.0 / VOLT_PER_LSB)).astype("<u2")
+            yield front_end.words(ecg_mv, self._lead_off(block_idx))
             block_idx += 1
 
     def _lead_off(self, block_idx: int) -> npt.NDArray[np.int8] | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hbc_host.cli_common import EXIT_INTERRUPTED, HbcGroup, JsonOption, Output, progress
-from hbc_host.errors import HbcError, InputError, TransportError
+from hbc_host.errors import HbcError, InputError
 
 if TYPE_CHECKING:
     from hbc_host.box.flash import Flashed
@@ -140,7 +140,9 @@ def _failed_words(failed: Sequence[Row], rows_n: int) -> str:
 @app.command("set")
 def set_(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Setting; leave it away to list them.")] = "",
-    value: Annotated[int | None, typer.Argument(metavar="VALUE", help="A whole number within its limits.")] = None,
+    value: Annotated[
+        str, typer.Argument(metavar="VALUE", help="A whole number within its limits; front_end also by its name.")
+    ] = "",
     port: PortOption = "",
     json_target: JsonOption = None,
 ) -> None:
@@ -153,10 +155,10 @@ def set_(
     from hbc_host.box.info_words import settings_facts
     from hbc_host.tables import fact_table
 
-    name, value = _name_and_value(name, value)
-    if name and value is None:
+    name, number = _name_and_value(name, value)
+    if name and number is None:
         raise InputError(f"give a value, too: hbc box set {name} VALUE; `hbc box set` alone lists names and limits")
-    before, after = change_box_setting(_port(port), name, value, out.say)
+    before, after = change_box_setting(_port(port), name, number, out.say)
     if name:
         out.say(f"{name}: was {before[name].value}, is {after[name].value} (read back from the box)")
     else:
@@ -190,29 +192,20 @@ def recover(
     )  # fmt: skip
 
 
-def _name_and_value(name: str, value: int | None) -> tuple[str, int | None]:
+def _name_and_value(name: str, value: str) -> tuple[str, int | None]:
     """Both ways of writing it: ``blank_ms 8`` and ``blank_ms=8``."""
+    from hbc_host.box.change import number_of
+
     before, sign, after = name.partition("=")
-    if not sign:
-        return name, value
-    try:
-        return before, int(after)
-    except ValueError:
-        raise InputError(f"{after!r} is not a whole number; write hbc box set {before} VALUE") from None
+    text = after if sign else value
+    return before, number_of(before, text) if text or sign else None
 
 
 def _port(port: str) -> str:
-    """The port as given, or the only one there is."""
-    if port:
-        return port
-    from hbc_host.transport import port_names
+    """The port as given, or the only one that may be a box's."""
+    from hbc_host.ports import the_port
 
-    there = port_names()
-    if len(there) == 1:
-        return there[0]
-    if not there:
-        raise TransportError("no serial port found; plug in the box with a USB cable that carries data")
-    raise InputError(f"{len(there)} serial ports: {', '.join(there)}; say which with --port")
+    return port or the_port()
 
 
 def _show_box(out: Output, flashed: Flashed) -> None:

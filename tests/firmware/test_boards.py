@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from hbc_hil.boxes import BOXES
+from support_ads1292r import DRIVER as ADS_DRIVER
+from support_ads1292r import TCLK_MAX_US
 from support_registers import ADC1, CHIPS, DRIVER, INPUT_ONLY, MEMORY, NATIVE_USB, STRAPPING, UART0
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
@@ -50,7 +52,8 @@ def chip_table(chip: str) -> dict[str, int]:
 
 
 TABLES = {f"{chip}.py": chip_table(chip) for chip in STRAPPING} | {
-    "mcpwm_capture.py": {name: value for name, (value, _) in DRIVER.items()}
+    "mcpwm_capture.py": {name: value for name, (value, _) in DRIVER.items()},
+    "ads1292r.py": {name: value for name, (value, _) in ADS_DRIVER.items()},
 }
 
 
@@ -91,6 +94,41 @@ def test_pins_are_free_and_can_do_what_they_are_for(chip: str) -> None:
     assert {pins["ECG_GPIO"], pins["BATTERY_GPIO"]} <= ADC1[chip]
     assert not {pins["LED_GPIO"], pins["TX_GPIO"], pins["TRIGGER_GPIO"]} & INPUT_ONLY[chip], "needs an output or a pull"
     assert (pins["TX_GPIO"], pins["RX_GPIO"]) == UART0[chip]
+
+
+def ads1292r_pins() -> dict[str, tuple[int, ...]]:
+    """The table PINS of the box with a converter, as its source has it."""
+    for node in ast.parse((BOARDS / "ads1292r_box.py").read_text()).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "PINS":
+            found: dict[str, tuple[int, ...]] = ast.literal_eval(node.value)
+            return found
+    raise AssertionError("ads1292r_box.py has no table PINS")
+
+
+def test_boards_with_a_capture_unit_can_have_the_converter_and_no_others() -> None:
+    known = {box.chip: box.ads for box in BOXES.values() if box.ads is not None}
+    assert {chip: (ads.sclk, ads.mosi, ads.miso, ads.cs, ads.drdy, ads.reset) for chip, ads in known.items()} == (
+        ads1292r_pins()
+    )
+    assert set(known) == set(CHIPS), "the instant of a sample is taken by the capture unit"
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_the_converter_s_pins_are_free_and_can_do_what_they_are_for(chip: str) -> None:
+    pins = ads1292r_pins()[chip]
+    others = {value for name, value in TABLES[f"{chip}.py"].items() if name in PIN_OF}
+    assert len(set(pins) | others) == len(pins) + len(others), "one pin for two things"
+    for gpio in pins:
+        assert gpio not in MEMORY[chip] | NATIVE_USB[chip] | STRAPPING[chip]
+        assert gpio not in INPUT_ONLY[chip]
+
+
+def test_the_converter_has_the_time_that_its_data_sheet_asks_for() -> None:
+    told = {name: value for name, (value, _) in ADS_DRIVER.items()}
+    assert told["DECODE_US"] >= 4 * TCLK_MAX_US
+    assert told["RESET_US"] >= 9 * 4 * TCLK_MAX_US
+    assert told["POWER_UP_US"] >= 2**12 * 4 * TCLK_MAX_US
+    assert 1e9 / told["BAUD"] >= 50
 
 
 def test_the_function_clock_of_the_c6_makes_80_mhz() -> None:

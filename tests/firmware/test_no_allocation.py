@@ -140,6 +140,15 @@ def test_the_whole_loop_allocates_nothing_on_32_bit(on_32_bit: On32Bit) -> None:
     assert abs(seen["anchor_error_ns"]) < 5_000
 
 
+def test_the_sampler_of_a_converter_allocates_nothing_on_32_bit(on_32_bit: On32Bit) -> None:
+    seen = on_32_bit("check_drdy_sampler", 2000)
+    assert seen["is_32_bit"]
+    assert seen["wrong_n"] == 0
+    assert seen["taken_n"] > 1400
+    assert seen["missed_n"] > 100
+    assert (seen["silent"], seen["wrapped"]) == (True, 1)
+
+
 @pytest.mark.parametrize("edges_n", [500])
 def test_the_capture_clock_is_right_on_32_bit(edges_n: int, on_32_bit: On32Bit) -> None:
     low_ns, high_ns = on_32_bit("check_capture_clock", edges_n, 20)["error_ns"]

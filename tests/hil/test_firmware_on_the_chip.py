@@ -18,7 +18,7 @@ from support_rig import HandWorld, other_firmware, run_scenario
 
 ANY = Scenario(seed=3, duration_s=1.0)  # stands for the world that is written by hand
 MAIN = (Path(__file__).resolve().parents[2] / "firmware" / "main.py").read_text()
-SETTINGS_N = 6
+SETTINGS_N = 7
 
 
 class Said:

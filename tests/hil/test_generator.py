@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 from hbc_hil import wiring
+from hbc_hil.afe import VOLT_PER_LSB
 from hbc_hil.bench.dac_ecg import recorded, synthetic
 from hbc_hil.bench.generator_link import GeneratorLink
 from hbc_hil.bench.generator_sim import FIRMWARE, SimulatedGenerator, flash_generator, simulated_generator
 from hbc_hil.errors import GeneratorError
 from hbc_hil.generator import programme as device
-from hbc_hil.world import CHUNK, EVENT, HEADER, VOLT_PER_LSB
+from hbc_hil.world import CHUNK, EVENT, HEADER
 from hbc_host.transport import SerialTransport
 
 ON_DEVICE = Path(__file__).parent / "device" / "programme_on_device.py"

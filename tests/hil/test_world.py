@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hbc_hil.afe import AfeSettings
+from hbc_hil.afe import VOLT_PER_LSB, AfeSettings
 from hbc_hil.artefact import ArtefactSettings
 from hbc_hil.errors import ScenarioError
 from hbc_hil.patient import PatientSettings
 from hbc_hil.scenario import LeadOff, Scenario
-from hbc_hil.world import EVENT, VOLT_PER_LSB, World
+from hbc_hil.world import EVENT, World
 
 SHORT = Scenario.short(5, 60.0)
 

@@ -138,7 +138,7 @@ def test_settings_are_read_back_and_a_crashing_box_is_recovered(bench: BenchBox)
     port = bench.port
     flashed_before(bench)
     told = done("box", "info", "--port", port)
-    assert told["hello"]["unique_id"] == "24dcc3a1b2c4"
+    assert told["hello"]["unique_id"] == "53494d000001"
     assert told["frames_lost_n"] == 0
     known = {row["name"]: row for row in told["settings"]}
     asked = known["blank_ms"]["value"] + 1

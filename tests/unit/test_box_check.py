@@ -144,6 +144,17 @@ def test_each_fault_of_a_recording_fails_its_row_alone(
     assert by_name(rows)[name].what_to_do
 
 
+@pytest.mark.parametrize(("late_n", "status"), [(1, PASS), (2, FAIL)])
+def test_one_beat_of_few_that_box_and_computer_place_differently_is_no_fault(
+    good: tuple[Session, Guide, list[str]], late_n: int, status: str
+) -> None:
+    session = pinged(good[0])
+    few = session.beats_us[:12].copy()
+    few[-late_n:] += 5_000
+    row = by_name(judge(replace(session, beats_us=few), good[1]))["box and computer agree"]
+    assert row.status == status
+
+
 HEALTH_CHANGES = [
     ("edge jitter", {"jitter_ns": 1_000_001}),
     ("edge clock holds", {"anchor_error_ns": -20_001}),

@@ -89,7 +89,7 @@ def test_silence_and_something_else_are_told_apart(monkeypatch: pytest.MonkeyPat
 )
 def test_info_of_a_board_without_its_app_says_which_command_brings_it(said: bytes, words: str) -> None:
     with talking(said) as box, pytest.raises(NoHelloError, match=words):
-        ask_box(box.path)
+        ask_box(box.path, hello_s=3.0)
 
 
 def test_a_busy_port_says_so() -> None:

@@ -106,7 +106,7 @@ FIELD_WORDS: dict[str, dict[str, str]] = {
     },
     "EcgBlock": {
         "first_idx": "grid index of the first sample since boot; a sample that was not sent leaves a hole",
-        "first_us": "grid time of the first sample",
+        "first_us": "grid time of the first sample; where the converter has its own clock, the grid begins anew here",
         "blank_ms": "blanking after an edge in force for this block, milliseconds; 0 = off",
         "ecg_lsb": "samples, converter counts minus mid-scale",
         "residual_us": (

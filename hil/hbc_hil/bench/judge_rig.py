@@ -131,6 +131,9 @@ def _samples(plan: Plan, rig: Rig, boots: Sequence[BootTruth]) -> list[Finding]:
     limit_ppm = limits.sample_rate_ppm + abs(rig.options.drift_ppm)
     found.append(checks_box.sample_rate(box.ecg_idx, at_s, rate_hz=float(box.hello.rate_hz), limit_ppm=limit_ppm))
     early = (at_s < ANALOG_S) & ~box.ecg_missed
+    if rig.options.front_end == "ads1292r":  # a free electrode is pulled to a rail inside the chip, not in the world
+        for span in plan.lead_off:
+            early &= (at_s < span.start_s) | (at_s > span.end_s + LEARN_S)
     if early.sum() < 1000:
         return found
     volts = pin_volts(rig.world, ANALOG_S)

@@ -10,6 +10,7 @@ from typing import Any
 
 from hbc_hil.bench.wire_faults import WireFaults
 from hbc_hil.errors import ScenarioError
+from hbc_hil.front_ends import with_front_end
 from hbc_hil.rig import RigOptions
 from hbc_hil.scenario import LeadOff, Scenario, SiteScenario
 from hbc_hil.stimulator import PATTERNS, PulsePattern
@@ -116,6 +117,7 @@ class Plan:
         """The simulated session: equal trains until the end, the last one over before the last reports."""
         trains_n = max(0, int((self.duration_s - self.rest_s - 2.5 - self.pattern.train_s) // self.pattern.cycle_s) + 1)
         base = Scenario(seed=self.seed, ecg=self.ecg, duration_s=self.duration_s, lead_off=self.lead_off)
+        base = with_front_end(base, str(self.rig.get("front_end", "ad8232")))
         if not self.stimulation or not trains_n:
             return base
         return replace(

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hbc_hil.afe import VOLT_PER_LSB
 from hbc_hil.bench.evidence import BootEvidence, Evidence
 from hbc_hil.bench.plan import Plan
 from hbc_hil.bench.wire_faults import account
+from hbc_hil.digital_front_end import DigitalSettings, millivolts, without_offset
 from hbc_hil.rig import Rig
-from hbc_hil.world import CHUNK, HEADER, VOLT_PER_LSB, World
+from hbc_hil.world import CHUNK, HEADER, World
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -66,7 +68,10 @@ def boot_truths(plan: Plan, rig: Rig, evidence: Evidence, pulses: IntArray) -> l
 
 
 def pin_volts(world: World, until_s: float) -> FloatArray:
-    """The voltage at the converter's pin, from world second 0 on, at the world's analog rate."""
+    """The voltage at the converter's pin, from world second 0 on, at the world's analog rate.
+
+    With an ADS1292R what the box makes of it: millivolts at the electrodes, less the offset that the firmware follows.
+    """
     chunks = world.chunks()
     assert len(next(chunks)) == HEADER.size
     parts = []
@@ -75,4 +80,8 @@ def pin_volts(world: World, until_s: float) -> FloatArray:
         if not samples_n or start_ns > until_s * 1e9:
             break
         parts.append(np.frombuffer(chunk, "<u2", samples_n, CHUNK.size)[:-1])
-    return np.concatenate(parts) * VOLT_PER_LSB
+    words = np.concatenate(parts)
+    afe = world.scenario.afe
+    if isinstance(afe, DigitalSettings):
+        return without_offset(millivolts(words), afe, world.analog_rate_hz)
+    return np.asarray(words * VOLT_PER_LSB, np.float64)

@@ -32,7 +32,8 @@ class ADC:
         words[SAMPLE_AT] = costs.ADC_SAMPLE_AT
         words[COST] = costs.ADC_READ
         words[OVER], words[UNDER] = over * 3300, under * chip.layout.adc_full_mv
-        words[BATTERY] = config["battery_mv"] * 128 if battery else 0  # two equal resistors, in 62.5 / 16 uV
+        # Two equal resistors, in 62.5 / 16 uV. A box whose ECG comes by SPI has nothing on the other pin.
+        words[BATTERY] = config["battery_mv"] * 128 if battery else 1 if config["ads"] else 0
         self._curve = bytearray([128 + _inl_lsb_q4(16 * i) for i in range(256)])
 
     @micropython.native

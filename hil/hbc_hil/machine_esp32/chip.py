@@ -26,6 +26,10 @@ PEND_OVERHEAD_NS = 150000  # ports/esp32/mphalport.c: with less left than this, 
 RESET_CODE = 75  # tells the rig that the chip was reset (hbc_hil/rig_power.py)
 
 
+class NoDevice:
+    next_ns = NEVER
+
+
 class Chip:
     def __init__(self):
         with open(os.getenv("HBC_RIG_CONFIG")) as file:
@@ -53,6 +57,7 @@ class Chip:
         self._scheduled_n = 0
         self._busy = self._in_callback = self._held = False
         self.wires = {int(wire): gpio for wire, gpio in config["wires"].items()}
+        self.device = NoDevice()  # what is wired to the chip and has a clock of its own (ads1292r.py)
         self.at_power_off = []
         self.at_reset = []
         self.paced_polls = ()
@@ -107,9 +112,12 @@ class Chip:
             t = now()
             event_ns = w.next_event_ns()
             timer_ns = self._next_timer_ns()
-            first_ns = min(event_ns, timer_ns)
+            device_ns = self.device.next_ns
+            first_ns = min(event_ns, timer_ns, device_ns)
             if first_ns <= t and first_ns < w.end_ns:
-                if timer_ns < event_ns:
+                if device_ns == first_ns:
+                    self.device.happen()
+                elif timer_ns < event_ns:
                     self._fire_timers(timer_ns)
                 else:
                     wire, level = w.take_event()
@@ -133,6 +141,15 @@ class Chip:
         self.levels[gpio] = level
         for listener in self.listeners.get(gpio, ()):
             listener(t_ns, level)
+
+    def drive_at(self, gpio, level, t_ns):
+        """What a device does to its pin; the loop above serves what is scheduled."""
+        self._drive(gpio, level, t_ns)
+
+    def look_again(self):
+        """A device has a new next_ns."""
+        first_ns = min(self.device.next_ns, self.world.next_event_ns(), self._next_timer_ns())
+        vtime.set_next(min(first_ns, self.world.end_ns, self.alarms.next_ns))
 
     def drive(self, gpio, level):
         """The chip's own output: what listens on that pin hears it, too."""

@@ -16,6 +16,7 @@ UART_READ = 9000
 UART_WRITE = 18000
 UART_WRITE_BYTE = 60
 COUNTER_VALUE = 3000
+SPI_CALL = 25000  # the port sets up a transaction and waits for it; the bytes come on top
 CALLBACK = 15000  # from a pin or timer interrupt to the callback's first line, when nothing else runs
 WDT_FEED = 3000
 BOOT = 600000000  # from reset to the firmware's first line: ROM, bootloader, interpreter, loading the modules
@@ -27,6 +28,7 @@ STALL_EVERY = 1700000000  # mean virtual time between two stalls
 METHODS = (
     ("hbc_fw.app", "App", "step", 25000),
     ("hbc_fw.sampler", "Sampler", "take", 30000),
+    ("hbc_fw.drdy_sampler", "DrdySampler", "take", 40000),
     (
         "hbc_fw.detector",
         "RPeakDetector",

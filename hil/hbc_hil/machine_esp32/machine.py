@@ -1,5 +1,6 @@
 # `machine` of the ESP32 port as far as hbc_boards uses it, on the simulated chip.
 
+import ads1292r  # noqa: F401 - on the SPI pins, when the box has one
 import costs
 import micropython
 from adc import ADC  # noqa: F401
@@ -7,6 +8,7 @@ from chip import chip, relock, unlock
 from line import line
 from mcpwm import capture  # noqa: F401 - the capture unit exists whether or not a driver is loaded
 from pins import Counter, Pin  # noqa: F401
+from spi import SPI  # noqa: F401
 from vtime import charge, now, poll_due
 
 UART_ANY = costs.UART_ANY  # asked thousands of times a second: names at hand are found fastest

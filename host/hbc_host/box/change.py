@@ -15,7 +15,24 @@ from hbc_host.transport import SerialTransport
 BUSY_WAIT_S = 20.0  # the box wants 2 s without an edge; Dash pauses 11 s, iTBS 8 s
 BUSY_RETRY_S = 0.5
 
+FRONT_ENDS = {"ad8232": 0, "ads1292r": 1}
 Settings = dict[str, BoxSetting]
+
+
+def number_of(name: str, text: str) -> int:
+    """The value of a setting as it was written; a front end also by its name.
+
+    Raises
+    ------
+    InputError
+        It is neither.
+    """
+    if name == "front_end" and text.lower() in FRONT_ENDS:
+        return FRONT_ENDS[text.lower()]
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(f"{text!r} is not a whole number; write hbc box set {name} VALUE") from None
 
 
 def change_box_setting(

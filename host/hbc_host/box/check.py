@@ -16,6 +16,7 @@ from hbc_host.box.guide import DONE, NOT_TRIED, Guide, off_words
 from hbc_host.box.verdicts import FAIL, NOTE, SKIP, Row, judged
 from hbc_host.clocksync import fit_clock
 from hbc_host.errors import InputError
+from hbc_host.even import has_own_clock
 from hbc_host.session_model import FloatArray, Session
 
 SATURATED_SHARE_MAX = 0.01
@@ -28,6 +29,7 @@ DRIFT_MAX_PPM = 100.0
 DRIFT_PINGS_MIN_N = 3  # one is kept of each 10 s; two lie on a line whatever delayed them
 CLOCK_ERROR_MAX_MS = 50.0
 BATTERY_MIN_MV = 3400
+OWN_CLOCK_MAX_PCT = 2.0  # of an ADS1292R over its range of temperature; 0.5 % at 25 degrees
 
 
 def judge(session: Session, guide: Guide) -> list[Row]:
@@ -84,14 +86,30 @@ def _line(session: Session) -> list[Row]:
         session.samples_lost_n == 0 and late_us <= LATE_P99_MAX_US,
         "flash the box again; if it stays, report this file",
     )  # fmt: skip
-    return [lost, samples]
+    return [lost, samples, *_own_clock(session)]
+
+
+def _own_clock(session: Session) -> list[Row]:
+    """The rate of a converter with a clock of its own: what one that fits badly, or is another chip's, gives away."""
+    if not has_own_clock(session.hello.board) or session.ecg_idx.size < 2:
+        return []
+    period_us = float(session.ecg_us[-1] - session.ecg_us[0]) / float(session.ecg_idx[-1] - session.ecg_idx[0])
+    off_pct = 100 * (1e6 / period_us / session.rate_hz - 1)
+    return [judged("converter's clock", f"within {OWN_CLOCK_MAX_PCT:g} % of {session.rate_hz:g} Hz",
+                   f"{1e6 / period_us:.2f} Hz, {off_pct:+.2f} %", abs(off_pct) <= OWN_CLOCK_MAX_PCT,
+                   "CLKSEL of the ADS1292R to 3.3 V; sample times do not depend on it")]  # fmt: skip
 
 
 def _grid_us(session: Session) -> FloatArray:
-    """Where the samples should lie: the straight line of their indices through the first one's block."""
+    """Where the samples should lie: the straight line of their indices.
+
+    At the nominal rate, or at the one that is there where the converter has a clock of its own.
+    """
     if not session.ecg_idx.size:
         return np.empty(0)
     period_us = 1e6 / session.rate_hz
+    if has_own_clock(session.hello.board) and session.ecg_idx.size > 1:
+        period_us = float(session.ecg_us[-1] - session.ecg_us[0]) / float(session.ecg_idx[-1] - session.ecg_idx[0])
     offset_us = session.ecg_us - session.ecg_idx * period_us
     return np.asarray(session.ecg_idx * period_us + np.median(offset_us), np.float64)
 
@@ -164,6 +182,10 @@ def _electrodes(guide: Guide) -> Row:
                   "fresh electrodes on clean skin; check plugs and the jack of the amplifier")  # fmt: skip
 
 
+# Which wire tells of an electrode: of the AD8232 one of its own, of the ADS1292R the electrode's.
+_LEAD_PINS = {"LA": "LO+ of the AD8232, or IN2P of the ADS1292R", "RA": "LO- of the AD8232, or IN2N of the ADS1292R"}
+
+
 def _lifted(guide: Guide) -> list[Row]:
     rows = []
     for name in ("LA", "RA"):
@@ -173,7 +195,7 @@ def _lifted(guide: Guide) -> list[Row]:
             rows.append(Row(title, limit, "not tried", SKIP, "run it without --yes, with somebody at the electrodes"))
         else:
             rows.append(judged(title, limit, f"off: {off}, back: {back}", off == back == DONE,
-                               "wire from LO+ (LA) or LO- (RA) of the amplifier; are RA and LA swapped?"))  # fmt: skip
+                               f"wire from {_LEAD_PINS[name]}; are RA and LA swapped?"))  # fmt: skip
     return rows
 
 

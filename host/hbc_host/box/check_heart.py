@@ -81,14 +81,17 @@ def _count(beats: Beats, guide: Guide) -> Row:
 
 def _same(session: Session, beats: Beats) -> Row:
     """The chip's detector against the same detector here, after both have learned."""
-    name, limit = "box and computer agree", f">= {100 * AGAIN_SHARE_MIN:.0f} % of beats within {1e3 * AGAIN_S:g} ms"
+    name = "box and computer agree"
+    limit = f"{100 * AGAIN_SHARE_MIN:.0f} % of beats, or all but one, within {1e3 * AGAIN_S:g} ms"
     from_s = session.start_s + LEARN_S
     here_s, box_s = (times[times >= from_s] for times in (beats.time_s, session.beats_s))
     box_s = box_s[box_s <= beats.time_s.max(initial=0.0)]  # the newest ones are reported late
     if not box_s.size or session.gaps_s:
         return Row(name, limit, "not compared: no beats, or samples are missing", SKIP, "see the rows above")
     again_n = matched(box_s, here_s, AGAIN_S)[0].size
-    return judged(name, limit, f"{again_n} of {box_s.size}", again_n >= AGAIN_SHARE_MIN * box_s.size,
+    # One beat near a threshold is no broken detector: each has learned from other beats.
+    needed_n = min(AGAIN_SHARE_MIN * box_s.size, box_s.size - 1)
+    return judged(name, limit, f"{again_n} of {box_s.size}", again_n >= needed_n,
                   "flash the box again: hbc box flash")  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from hbc_host.box.reach import EMPTY, PROMPT, look
 from hbc_host.box.recover import found_words
 from hbc_host.clocksync import ClockFit, Ping, fit_clock
 from hbc_host.errors import InputError, NoAnswerError, NoHelloError
-from hbc_host.link import Link
+from hbc_host.link import HELLO_TIMEOUT_S, Link
 from hbc_host.protocol import SequenceCounter, StreamDecoder, is_a
 from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
 from hbc_host.requests import BoxSetting, list_settings
@@ -81,7 +81,13 @@ class _Listener:
             self.pings.append(Ping(self._sent_s.pop(message.token), middle_us, busy_us, arrived_s))
 
 
-def ask_box(port: str, *, listen_s: float = LISTEN_S, clock: Callable[[], float] = time.monotonic) -> BoxInfo:
+def ask_box(
+    port: str,
+    *,
+    listen_s: float = LISTEN_S,
+    hello_s: float = HELLO_TIMEOUT_S,
+    clock: Callable[[], float] = time.monotonic,
+) -> BoxInfo:
     """Listen to the box at a port and list its settings.
 
     Raises
@@ -90,7 +96,7 @@ def ask_box(port: str, *, listen_s: float = LISTEN_S, clock: Callable[[], float]
         There is no box of this wire version; the text says what to do.
     """
     try:
-        return _listened(port, listen_s, clock)
+        return _listened(port, listen_s, hello_s, clock)
     except NoHelloError as error:
         found = look(port)
         if found.kind not in (PROMPT, EMPTY):
@@ -100,10 +106,10 @@ def ask_box(port: str, *, listen_s: float = LISTEN_S, clock: Callable[[], float]
         raise NoHelloError(f"{found_words(found)}; `hbc box {command} --port {port}` {way}") from error
 
 
-def _listened(port: str, listen_s: float, clock: Callable[[], float]) -> BoxInfo:
+def _listened(port: str, listen_s: float, hello_s: float, clock: Callable[[], float]) -> BoxInfo:
     listener = _Listener()
     with Link(SerialTransport(port), clock=clock, ping=True) as link:
-        for chunk in link.wait_hello():
+        for chunk in link.wait_hello(hello_s):
             listener.take(chunk)
         until_s = clock() + listen_s
         while clock() < until_s:

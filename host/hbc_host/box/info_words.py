@@ -10,6 +10,7 @@ from hbc_native import SIGNAL_STATES
 
 from hbc_host.box.guide import off_words
 from hbc_host.box.info import BoxInfo
+from hbc_host.even import has_own_clock
 from hbc_host.report.results_json import plain
 from hbc_host.requests import BoxSetting
 
@@ -22,6 +23,7 @@ SETTING_WORDS = {
     "trigger_min_width_us": "us; shorter pulses are not reported (0 = off)",
     "trigger_hold_off_us": "us after an edge in which none is reported (0 = off)",
     "battery_wired": "1: a battery divider is connected",
+    "front_end": "0: AD8232; 1: ADS1292R (docs/build-the-box.md); a change restarts the box",
 }
 
 
@@ -33,10 +35,18 @@ def info_facts(info: BoxInfo) -> list[tuple[str, str]]:
         ("board", hello.board),
         ("firmware", f"{hello.firmware}, wire version {hello.wire_version}"),
         ("boot", f"{hello.boot_n}, after: {RESET_CAUSES.get(hello.reset_cause, f'cause {hello.reset_cause}')}"),
+        ("front end", front_end_words(hello.board)),
         ("samples", f"{hello.rate_hz} Hz, {hello.adc_lsb_nv / 1e3:.0f} uV a count at the ADC, gain {hello.gain}"),
         ("trigger capture", f"{hello.capture}, within +-{hello.bracket_half_ns / 1e3:.1f} us of the sample clock"),
     ]
     return [*rows, *_state(info.status), *_health(info.health), *_line(info)]
+
+
+def front_end_words(board: str) -> str:
+    """The front end that a board's name ends in, in words."""
+    if has_own_clock(board):
+        return "ADS1292R: 24 bits, samples by its own clock, each timed in hardware"
+    return "AD8232, read by the chip's converter"
 
 
 def _state(status: Any) -> list[tuple[str, str]]:

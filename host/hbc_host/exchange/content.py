@@ -18,6 +18,7 @@ import numpy.typing as npt
 from hbc_host import __version__, loss
 from hbc_host.blanking import blanked_samples
 from hbc_host.errors import InputError, NoTrainsError, SessionError
+from hbc_host.even import evened
 from hbc_host.exchange.grid import Grid
 from hbc_host.exchange.naming import Named
 from hbc_host.manifest import read_manifest
@@ -109,7 +110,7 @@ def content_of(named: Named, *, export_format: str, with_date: bool = True) -> C
     InputError
         Its times span more than two days, it holds neither samples nor beats, or its box names no gain.
     """
-    session = named.session
+    session = evened(named.session)
     if not session.hello.gain:
         raise InputError(f"{session.path}: its box names no gain (0), so counts are no millivolts; see hbc box info")
     rate_hz = session.rate_hz
@@ -135,7 +136,7 @@ def content_of(named: Named, *, export_format: str, with_date: bool = True) -> C
         sample_grid_idx=place[present],
         events=_events(session, grid, missing),
         protocol=_label(session.meta.protocol),
-        provenance=_provenance(session, grid, export_format),
+        provenance=_provenance(named.session, grid, export_format),
     )
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from hbc_host.even import evened
 from hbc_host.io.compose import ecg_recording
 from hbc_host.io.recording import FROM_FILE, Labels, ReadOptions, Recording
 
 
 def read_session(path: Path, options: ReadOptions) -> Recording:
-    """Read a session folder: the box's own beats and edges, and its samples on the grid of the box.
+    """Read a session folder: the box's own beats and edges, and its samples on the grid of the box, or an even one.
 
     Raises
     ------
@@ -21,7 +22,7 @@ def read_session(path: Path, options: ReadOptions) -> Recording:
     """
     from hbc_host.session import load_session
 
-    session = load_session(path)
+    session = evened(load_session(path))
     meta = session.meta
     labels = Labels(meta.title, meta.protocol, meta.sites, meta.intensities_pct or ())
     recording = Recording(

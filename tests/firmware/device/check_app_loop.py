@@ -28,6 +28,9 @@ class Board:
     RAIL_LOW_LSB = 16
     RAIL_HIGH_LSB = 4080
     CAN_WIDTH = True
+    CAN_DRDY = True
+    FRONT_END = 0
+    converter = None
     HAS_WATCHDOG = True
     boot_n = LARGEST
     reset_cause = 1

@@ -43,6 +43,7 @@ class Settings:
     """Knows one name; any value will do."""
 
     rows = ()
+    restart_due = False
 
     def apply(self, buf, at, n, value):
         known = bytes(buf[at : at + n]) == b"blank_ms"

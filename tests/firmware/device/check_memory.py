@@ -20,6 +20,9 @@ class Anything:
     RAIL_LOW_LSB = 16
     RAIL_HIGH_LSB = 4080
     CAN_WIDTH = True
+    CAN_DRDY = True
+    FRONT_END = 0
+    converter = None
     HAS_WATCHDOG = False
     boot_n = reset_cause = 1
     unique_id = b"24dcc3a1b2c4"
