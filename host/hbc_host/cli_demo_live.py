@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hbc_host.app.process import start_page
+from hbc_host.app.process import STAYS, start_page
 from hbc_host.cli_common import Output, StoppedError, command_line
 from hbc_host.cli_live import show_recording, tell, terminate_as_interrupt
 from hbc_host.errors import InputError
@@ -40,4 +40,5 @@ def demo_live(
 
     path = report_of_folder(folder, command=command_line("report", folder), lang=lang)
     out.say(f"report: {path}")
-    show_recording(out, summary)
+    show_recording(out, summary, path)
+    out.say(STAYS)

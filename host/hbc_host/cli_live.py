@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from hbc_host.cli_common import command_line, near
 from hbc_host.errors import SessionError
 
 if TYPE_CHECKING:
@@ -129,17 +130,19 @@ def terminate_as_interrupt() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def show_recording(out: Output, summary: RecordSummary) -> None:
-    """How a recording went, for people and as JSON."""
+def show_recording(out: Output, summary: RecordSummary, report: Path | None = None) -> None:
+    """How a recording went, for people and as JSON; ``report`` is its report when there is one already."""
     out.say(
         f"{summary.duration_s:.1f} s recorded: {summary.beats_n} beats, {summary.edges_n} trigger edges, "
         f"{summary.frames_n} frames ({summary.frames_lost_n} lost, {summary.frames_bad_n} damaged)"
     )
     if summary.reconnects_n or summary.boots_n > 1:
         out.say(f"connection lost and found {summary.reconnects_n} times, box restarted {summary.boots_n - 1} times")
-    out.say(f"session: {summary.path}")
-    if summary.edges_n:
-        out.say(f"next: hbc report {summary.path}")
+    out.say(f"session: {near(summary.path)}")
+    if report is not None:
+        out.say(f"next: open {near(report)} in a browser; on paper: {command_line('report', near(summary.path))} --pdf")
+    elif summary.edges_n:
+        out.say(f"next: {command_line('report', near(summary.path))}")
     else:
         out.say("no trigger edges: nothing to analyse yet; check the trigger cable if trains were given")
     counts = ("bytes_n", "frames_n", "frames_lost_n", "frames_bad_n", "beats_n", "edges_n", "events_lost_n")

@@ -120,7 +120,7 @@ def sim(
             out.say(f"in a second window: hbc record --port {box.port} --out my-session")
             first_s = min((train.onset_s for train in box.world.truth.trains), default=None)
             out.say(_first_train(first_s, minutes))
-            out.say(f"or a practice session: hbc session run VISIT --port {box.port} --unsigned")
+            out.say(f"or a practice session (hbc protocol new --help): hbc session run VISIT --port {box.port}")
             out.say("Ctrl-C switches the box off")
             out.json({"port": box.port, "seed": seed, "duration_s": duration_s, "first_train_s": first_s})
             # By the wall clock too: bytes that nobody reads keep the box from being finished.
@@ -145,11 +145,12 @@ def demo_document(result: DemoResult) -> dict[str, Any]:
 
 def _show_demo(out: Output, result: DemoResult, ecg: str) -> None:
     from hbc_host.report import words
-    from hbc_host.tables import fact_table, site_table
+    from hbc_host.tables import fact_table, site_table, truth_line
 
     if result.analysis.sites:
         truth = [words.number(site.truth_bpm) for site in result.sites]
         out.console.print(site_table(result.analysis, extra=[("truth bpm", truth)]))
+        out.say(truth_line(result.analysis, [site.truth_bpm for site in result.sites]))
         out.say(words.overall_sentence(result.analysis))
     out.console.print(fact_table([*_run_facts(result), *_beat_facts(result, ecg), *_edge_facts(result)]))
     out.say(f"session: {result.session_path}")

@@ -107,6 +107,7 @@ def _conduct(
     resume: bool,
 ) -> None:
     out = Output(json_target)
+    from hbc_host.app.process import STAYS
     from hbc_host.cli_store import ask_key_if_needed
     from hbc_host.folder import room_warning, writer_of
     from hbc_host.i18n import LANGUAGES
@@ -142,6 +143,8 @@ def _conduct(
             on_alarm=None if page.terminal else lambda alarm: teller.say(alarm_line(alarm)),
             on_problem=lambda problem: None if page.terminal else teller.say(problem_line(problem)),
         )
+    if page.page and summary.ended == "stopped":
+        tell(STAYS)
     _finish(out, summary, visit, gate, language)
 
 
@@ -158,7 +161,7 @@ def problem_line(problem: dict[str, Any]) -> str:
 
 @contextmanager
 def _followers(folder: Path, language: str, wanted: Page) -> Iterator[None]:
-    """The live page or the terminal's view, as a program of its own; a page outlives the session for a while."""
+    """The live page or the terminal's view, as a program of its own; a page outlives the session by its time."""
     import subprocess
 
     from hbc_host.app.process import start_page
@@ -195,7 +198,7 @@ def _finish(out: Output, summary: RecordSummary, visit: Visit, gate: StoreGate, 
     done = wrap_up(summary, visit, gate, language)
     for line in done.lines:
         out.say(line)
-    show_recording(out, summary)
+    show_recording(out, summary, done.report)
     if summary.ended in ("port_lost", "disk"):
         raise (TransportError if summary.ended == "port_lost" else SessionError)(
             f"{summary.reason}; go on with: hbc session resume {summary.path}"

@@ -21,7 +21,9 @@ from hbc_host.transport import Transport
 
 log = logging.getLogger(__name__)
 
-HELLO_TIMEOUT_S = 3.0  # the box repeats Hello every second
+# The box repeats Hello every second. One that has just got power, or that a USB circuit resets when the port is opened,
+# has to go through boot ROM, interpreter and file system before it reaches its app; after a fault, through that again.
+HELLO_TIMEOUT_S = 10.0
 # Ping every 0.97 s, not 1 s: a whole period would beat against the box's own one-second reports.
 PING_PERIOD_S = 0.97
 TOKEN_MASK = 0x3FFFFFFF  # the box keeps tokens as small integers below 2**30
@@ -152,7 +154,8 @@ class Link:
             if self.hello is not None:
                 return chunks
             if self._arrivals.empty() and self._clock() > until_s:  # judge only what has been looked at in full
-                raise NoHelloError(_why_no_hello(timeout_s, bytes_n, decoder))
+                port = str(getattr(self._transport, "url", "the port"))
+                raise NoHelloError(_why_no_hello(port, timeout_s, bytes_n, decoder))
 
     def _run(self) -> None:
         """The reader thread: it alone touches the port."""
@@ -194,19 +197,19 @@ class Link:
         return self._seq
 
 
-def _why_no_hello(timeout_s: float, bytes_n: int, decoder: StreamDecoder) -> str:
+def _why_no_hello(port: str, timeout_s: float, bytes_n: int, decoder: StreamDecoder) -> str:
     if bytes_n == 0:
         return (
-            f"no box answered within {timeout_s:g} s: the port is silent; check power and cable, "
+            f"no box answered at {port} within {timeout_s:g} s: the port is silent; check power and cable, "
             f"press the reset button of the box, or choose another port; a new board needs `hbc box flash`"
         )
     if decoder.frames_n == 0:
         return (
             f"{bytes_n} bytes and {decoder.bad_n} bad frames in {timeout_s:g} s, not one good frame: wrong baud rate "
-            f"or another device on this port; the box speaks 115200 baud; `hbc box recover` looks closer, and a board "
+            f"or another device at {port}; the box speaks 115200 baud; `hbc box recover` looks closer, and a board "
             f"at its prompt or without the app needs `hbc box flash`"
         )
     return (
-        f"{decoder.frames_n} good and {decoder.bad_n} bad frames in {timeout_s:g} s ({bytes_n} bytes), but no Hello; "
-        f"press the reset button of the box and start again"
+        f"{decoder.frames_n} good and {decoder.bad_n} bad frames in {timeout_s:g} s ({bytes_n} bytes) at {port}, but "
+        f"no Hello; press the reset button of the box and start again"
     )

@@ -31,8 +31,8 @@ def browser() -> Iterator[Any]:
 class PageServer:
     """The live page's process: ``address`` holds the token, ``origin`` does not."""
 
-    def __init__(self, folder: Path, language: str) -> None:
-        words = ["--live", str(folder), "--lang", language]
+    def __init__(self, folder: Path, language: str, *options: str) -> None:
+        words = ["--live", str(folder), "--lang", language, *options]
         command = [sys.executable, "-W", "error", "-m", "hbc_host.app.page", *words]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
@@ -51,8 +51,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., PageServer]]:
     """Starts page servers; each must end without a word of complaint."""
     servers: list[PageServer] = []
 
-    def start(language: str = "en", folder: Path = tmp_path) -> PageServer:
-        servers.append(PageServer(folder, language))
+    def start(language: str = "en", folder: Path = tmp_path, *options: str) -> PageServer:
+        servers.append(PageServer(folder, language, *options))
         return servers[-1]
 
     yield start

@@ -47,7 +47,7 @@ def type_initials(page: Any, initials: str = "AB") -> None:
     ("language", "connected", "slower", "alarm", "placing"),
     [
         ("en", "connected", "2.1 bpm slower", "Stop the stimulator now", "Place the coil"),
-        ("nl", "verbonden", "2,1 bpm trager", "Stop nu de stimulator", "Plaats de spoel"),
+        ("nl", "verbonden", "2,1 slagen/min trager", "Stop nu de stimulator", "Plaats de spoel"),
     ],
 )
 def test_a_session_is_conducted_by_keyboard_alone(shared, visit, language, connected, slower, alarm, placing):
@@ -250,6 +250,10 @@ def test_the_alarm_sounds_as_soon_as_the_browser_lets_it_and_is_one_steady_chord
         tones_hz = page.evaluate("window.tones")
         assert len(tones_hz) == 3  # started once: no repetition that could be taken for a rhythm
         assert min(tones_hz) > 300.0
+        assert page.locator("#alarm .fault").inner_text() == ""
+        type_initials(page, "7")
+        shows(page, "#alarm .fault", "at least two letters")
+        assert page.locator("#alarm").is_visible()
         type_initials(page)
         page.locator("#alarm").wait_for(state="hidden", timeout=WAIT_MS)
 

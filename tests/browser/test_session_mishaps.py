@@ -34,7 +34,7 @@ REST_S = 2.0
 
 def short_visit(sites, steps_pct):
     """Short trains at each site, signed by nobody: practice. The clinic allows 80 % of output."""
-    tables = demo_protocol().model_dump(mode="json", exclude={"signature"}, exclude_none=True) | {
+    tables = demo_protocol().model_dump(mode="json", exclude={"signature", "practice"}, exclude_none=True) | {
         "trains": {"kind": "custom", "train_s": TRAIN_S, "pause_s": PAUSE_S, "pulses_n": PULSES_N,
                    "trains_n": len(steps_pct)},
         "intensity": {"unit": "%MSO", "steps": steps_pct},
@@ -178,8 +178,9 @@ def test_a_session_that_is_killed_is_seen_to_be_and_goes_on_where_it_stood_to_it
                 shows(one, "#phase", "The session is finished")
             fill(again, "e", "over", "AB")
             shows(again, "#feed", "session over")
-            shows(again, "#result", "report.html")
+            shows(again, "#report", "report.html")
             resumed.wait(timeout=WAIT_MS / 1000)
+    assert "problem: the protocol is unsigned" in (tmp_path / "resume.stderr").read_text(), "it stood at the crash"
     session = load_session(folder)
     assert np.diff(session.edge_n).tolist() == [1] * (session.edge_n.size - 1), (
         "those of the time without a program, too"

@@ -80,12 +80,12 @@ def terminal(folder: Path, language: str = "en") -> Iterator[Terminal]:
 
 def test_a_session_is_followed_and_conducted_in_a_terminal_in_dutch(tmp_path):
     with Scene(tmp_path, "nl") as scene, terminal(tmp_path, "nl") as shown:
-        shown.shows("66 bpm")
+        shown.shows("66 slagen/min")
         scene.state["phase"] = "move_coil"
         shown.shows("Plaats de spoel op 5CM-L")
         shown.press("r4")
         scene.feed.publish(coupling(SITES[0], 4))
-        shown.shows("2,1 bpm trager")
+        shown.shows("2,1 slagen/min trager")
         scene.alarm()
         shown.shows("STOP NU DE STIMULATOR")
         shown.press("7\r")  # too soon, and no initials
@@ -108,6 +108,21 @@ def test_a_session_that_is_not_there_is_waited_for_and_one_that_breaks_off_is_sa
             shown.shows("66 bpm")
         shown.shows("FEED LOST")
         assert shown.process.poll() is None
+
+
+def test_a_terminal_says_how_long_a_session_waits_and_takes_no_word_for_one_that_is_over(tmp_path):
+    why = "The session is over: write adverse events with: hbc patient event P-014 KIND --severity SEVERITY --visit 1"
+    with terminal(tmp_path) as shown:
+        with Scene(tmp_path) as scene:
+            scene.state.update(phase="finished", ends_in_s=65.0)
+            shown.shows("it ends by itself in 1 min 05 s")
+            scene.state.update(over_why=why, ends_in_s=None)
+            shown.shows("write adverse events with: hbc patient event P-014")
+            shown.press("vhead\r2\r\rAB\rrn1e")
+        shown.shows("session over")
+        shown.press("nhello\rq")
+        shown.reads_until(lambda: shown.process.poll() == 0)
+    assert scene.done == []
 
 
 def test_without_a_terminal_it_says_so_in_one_line(tmp_path):

@@ -188,12 +188,13 @@ def test_a_session_is_rebuilt_from_its_bytes_as_it_stood(conducted: Conducted) -
     assert not [one for one in follow.noted if one.event in ("site_begins", "site_ends")], "they were in the log"
 
 
-def test_what_is_left_after_a_session_is_its_report_in_the_language_of_the_visit(
+def test_what_is_left_after_a_session_is_its_report_in_the_language_of_its_page(
     conducted: Conducted, tmp_path: Path
 ) -> None:
     gate = StoreGate(str(tmp_path / "none.sqlite"))
     done = wrap_up(conducted.summary, four_site_visit(), gate, "nl")
-    report = conducted.folder / "report.html"
+    report = conducted.folder / "report.nl.html"  # the visit is English
+    assert done.report == report
     assert done.failed == ""
     assert done.lines == [conducted.operator.result["sentence"], f"report: {report}"]
     assert report.stat().st_mode & 0o777 == 0o600

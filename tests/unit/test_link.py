@@ -71,10 +71,42 @@ def test_noise_of_a_wrong_baud_rate_says_so_with_counts() -> None:
         link.wait_hello(0.5)
 
 
+class Booting:
+    """A box that says nothing while it boots; its reads pass the time."""
+
+    url = "a box that boots"
+
+    def __init__(self, boot_s: float) -> None:
+        self.boot_s, self.now_s = boot_s, 0.0
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def read(self) -> bytes:
+        self.now_s += 0.02
+        time.sleep(0.0001)
+        return frame(messages.Hello, 0, *hello_values()) if self.now_s > self.boot_s else b""
+
+
+def test_a_box_that_boots_when_its_port_is_opened_is_waited_for() -> None:
+    box = Booting(6.0)
+    with Link(box, clock=lambda: box.now_s) as link:
+        link.wait_hello()
+        assert link.hello is not None
+    with (
+        pytest.raises(NoHelloError, match="at a box that boots within"),
+        Link(box := Booting(60.0), clock=lambda: box.now_s) as link,
+    ):
+        link.wait_hello()
+
+
 def test_silence_is_said_to_be_silence() -> None:
     with (
         pty_box() as box,
-        pytest.raises(NoHelloError, match=r"within 0\.1 s: the port is silent; check power"),
+        pytest.raises(NoHelloError, match=r"no box answered at \S+ within 0\.1 s: the port is silent; check power"),
         Link(SerialTransport(box.path)) as link,
     ):
         link.wait_hello(0.1)

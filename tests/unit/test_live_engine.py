@@ -19,6 +19,7 @@ from hbc_host.live.engine import Engine
 from hbc_host.live.feed import Feed
 from hbc_host.live.feed_client import FeedClient
 from hbc_host.live.follow import SILENT_S, Follow
+from hbc_host.live.over import closed_words
 from hbc_host.live.rebuild import rebuild
 from hbc_host.live.teller import WAITING_MAX_N, Teller
 from hbc_host.live.words_now import take_command
@@ -283,7 +284,7 @@ def test_what_is_said_after_the_recording_closed_is_refused_and_not_lost_unseen(
         session.engine.closed()
         session.client.send("adverse_event", what="syncope", severity="severe", text="pale", by="A")
         told = done_of(session)
-        assert (told["ok"], told["text"]) == (False, "the recording is closed: write it down on paper")
+        assert (told["ok"], told["text"]) == (False, closed_words(a_visit()))
         session.client.send("acknowledge", alarm=alarm["id"], by="A")
         assert not done_of(session)["ok"], "the log does not have it"
         session.until(lambda state: bool(state["alarms"][0]["acknowledged_by"]))

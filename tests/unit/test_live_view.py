@@ -17,7 +17,9 @@ from hbc_host.app.words import Words
 from hbc_host.i18n import LOCALE
 from hbc_host.live import problems
 from hbc_host.live.coupling_worker import result_message
-from hbc_host.live.engine import CLOSED, FAILED
+from hbc_host.live.engine import FAILED
+from hbc_host.live.over import closed_words
+from support_live import a_visit
 from support_report import compared, site_of
 
 APP = Path(words.__file__).parent
@@ -69,11 +71,10 @@ def test_every_problem_that_a_session_knows_has_a_sentence_here():
 def test_what_a_session_measured_is_said_in_dutch_with_its_numbers():
     text = "train 3 lasted 4.2 s, planned 5 s"
     assert said(text, EN) == text
-    assert said(text, NL) == "trein 3 duurde 4,2 s, gepland 5 s"
+    assert said(text, NL) == "pulstrein 3 duurde 4,2 s, gepland 5 s"
     both = "more than 3000 pulses today, which the clinic allows; a train longer than 6 s, which the clinic allows"
-    assert said(both, NL) == "meer dan de 3000 pulsen per dag die de kliniek toestaat; een trein langer dan de 6 s " + (
-        "die de kliniek toestaat"
-    )
+    cap = "een pulstrein langer dan de 6 s die de kliniek toestaat"
+    assert said(both, NL) == f"meer dan de 3000 pulsen per dag die de kliniek toestaat; {cap}"
     assert said("nobody knows this sentence", NL) == "nobody knows this sentence"
 
 
@@ -130,7 +131,7 @@ def test_an_alarm_waits_until_somebody_acknowledged_it_even_when_it_is_over():
     alarm = {"id": "slow-1", "kind": "slow", "text": "", "measured": 38.4, "limit": 45.0, "over": True}
     live = followed(state(alarms=[alarm | {"acknowledged_by": ""}]))
     prompt = view.alarm_prompt(live, NL, "live")
-    assert prompt["text"] == "Trage hartslag: 38 bpm, grens 45 bpm"
+    assert prompt["text"] == "Trage hartslag: 38 slagen/min, grens 45 slagen/min"
     assert prompt["over"] == "Het is voorbij, maar kijk naar de patiënt."
     live.take(state(alarms=[alarm | {"acknowledged_by": "AB"}]))
     assert view.alarm_prompt(live, NL, "live") is None
@@ -188,7 +189,8 @@ def test_a_request_is_handed_on_with_its_fields_only():
 def test_what_a_session_answers_is_said_in_dutch():
     for text in (
         "trigger edges did not arrive; the box is asked for them", "the box is not heard: check cable and power",
-        "no site has begun", CLOSED, FAILED,
+        "no site has begun", closed_words(a_visit()), closed_words(a_visit().model_copy(update={"practice": False})),
+        FAILED,
     ):  # fmt: skip
         assert said(text, NL) != text
     assert said("noted: hearing_change; the observation timer runs", NL).startswith("genoteerd: verandering")
@@ -231,3 +233,12 @@ def test_what_a_session_that_is_gone_did_not_answer_is_said_to_be_unanswered(tmp
     assert browser.queue.empty()
     hub._lost()
     assert browser.queue.get_nowait() == {"kind": "done", "do": "", "ok": False, "text": ""}
+
+
+@pytest.mark.parametrize(("language", "said_so"), [("en", "PRACTICE · dash"), ("nl", "OEFENING · dash")])
+def test_the_head_of_the_page_says_that_a_session_is_practice(language, said_so, tmp_path):
+    hub = Hub(tmp_path, language)
+    for practice, protocol in ((True, said_so), (False, "dash")):
+        session = {"pseudonym": "P-1", "protocol": "dash", "practice": practice}
+        hub.live.take({"kind": "hello", "session": session, "box": None})
+        assert hub._session()["protocol"] == protocol

@@ -19,6 +19,8 @@ from hbc_host.i18n import mark
 ENTER, ESCAPE, BACKSPACE = "\r\n", "\x1b", "\x7f\b"
 TEXT_MAX_N = 200
 SAID_S = 6.0
+REFUSED_S = 30.0  # what was not done must not go unread
+READING_KEYS = "cq"  # they write nothing down, and go on working when a session is over
 DEAD_S = 1.0  # keys meant for something else must not acknowledge an alarm that has just come up
 INITIALS_MIN_N = 2
 
@@ -59,7 +61,7 @@ class Desk:
         self.form: Form | None = None
         self.wants_out = False
         self.shows_cards = False
-        self._said, self._said_s = "", float("-inf")
+        self._said, self._said_until_s = "", float("-inf")
         self._alarm: Any = None
         self._raised_s = float("-inf")
 
@@ -71,7 +73,7 @@ class Desk:
             choices = ", ".join(self._say.say(what) for what in words.EVENTS.values())
             again = f"{self._say.say(AGAIN)} " if self.form.again else ""
             return again + self._say.say(question, choices=choices) + f": {self.form.typed}_"
-        return self._said if time.monotonic() < self._said_s + SAID_S else ""
+        return self._said if time.monotonic() < self._said_until_s else ""
 
     def done(self, message: dict[str, Any]) -> None:
         """What became of a request."""
@@ -81,14 +83,19 @@ class Desk:
             fallback = mark("No answer: the session is over, or busy. Perhaps this is not noted; try again.")
         if message.get("do") == "acknowledge":
             text = ""
-        self._tell(text or self._say.say(fallback))
+        self._tell(text or self._say.say(fallback), SAID_S if message.get("ok") else REFUSED_S)
 
-    def _tell(self, text: str) -> None:
-        self._said, self._said_s = text, time.monotonic()
+    def _tell(self, text: str, for_s: float = SAID_S) -> None:
+        self._said, self._said_until_s = text, time.monotonic() + for_s
 
-    def key(self, key: str, live: LiveState) -> Request | None:
-        """One key; the request that it completes."""
+    def key(self, key: str, live: LiveState, over_why: str = "") -> Request | None:
+        """One key; the request that it completes. When the session is over, ``over_why`` says why it completes none."""
         self.look(live)
+        is_writing = self.form is not None and self.form.do != "acknowledge"
+        if over_why and (is_writing or (self.form is None and key.isprintable() and key.lower() not in READING_KEYS)):
+            self.form = None
+            self._tell(over_why, REFUSED_S)
+            return None
         return self._type(key) if self.form is not None else self._press(key.lower(), live)
 
     def look(self, live: LiveState) -> None:

@@ -16,6 +16,7 @@ from hbc_host.i18n import mark
 VALUE = re.compile(r"\{(\w+)\}")
 NUMBER = re.compile(r"-?\d+\.\d+")
 
+OVER = mark("The session is over: nothing is noted here any more.")
 TEMPLATES = (
     # what is wrong, with its numbers (hbc_host/live)
     mark("{n} trains at {site}, planned {planned}"),
@@ -50,7 +51,8 @@ TEMPLATES = (
     mark("more pulses than the clinic allows: no further site, end the session"),
     mark("a cap of the clinic was passed: compare stimulator and protocol, then acknowledge (A)"),
     mark("no site has begun"),
-    mark("the recording is closed: write it down on paper"),
+    mark("The session is over: write adverse events with: {command}"),
+    OVER,
     mark("that failed: write it down on paper"),
     mark("no site is under way"),
     mark("all trains of this site were given"),

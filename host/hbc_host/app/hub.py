@@ -7,22 +7,22 @@ when it reads again, and holds nobody up.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import math
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from hbc_host.app import results, view
+from hbc_host.app.afterwards import Afterwards
 from hbc_host.app.details import said
+from hbc_host.app.process import STAY_S
 from hbc_host.app.state import LiveState
 from hbc_host.app.words import Words
 from hbc_host.errors import HbcError
 from hbc_host.i18n import mark
 from hbc_host.live.feed_client import FeedClient
-from hbc_host.names import REPORT_NAME
+from hbc_host.names import report_name
 
 log = logging.getLogger(__name__)
 
@@ -58,16 +58,18 @@ class Hub:
         Session folder; its feed may come later, go, and come again.
     language : str
         Of all pages.
+    stay_s : float
+        How long pages can be read after the session, seconds.
     """
 
-    def __init__(self, folder: Path, language: str) -> None:
+    def __init__(self, folder: Path, language: str, stay_s: float = STAY_S) -> None:
         self.folder, self.words = folder, Words(language)
         self.live = LiveState()
         self.feed = "waiting"
         self.browsers: set[Browser] = set()
         self.idle_since_s = time.monotonic()
         self._heard_s = 0.0
-        self._over_s = math.inf
+        self._afterwards = Afterwards(self.words, stay_s)
         self._client: FeedClient | None = None
         self._stop = threading.Event()
         self._asked: list[Browser] = []
@@ -114,7 +116,7 @@ class Hub:
         """What was asked and not answered may not have been written down: say so."""
         asked, self._asked = self._asked, []
         for browser in asked:
-            browser.put({"kind": "done", "do": "", "ok": False, "text": ""})
+            browser.put({"kind": "done", "do": "", "ok": False, "text": self._over_words()})
 
     def take(self, message: dict[str, Any]) -> None:
         """A message of the feed: remember it and hand it on."""
@@ -159,7 +161,8 @@ class Hub:
             },
             "response": results.response(self.live, self.words),
             "map": results.site_map(self.live, self.words),
-            "result": {"kind": "result", "lines": results.result_lines(self.live, self.words) + self._report()},
+            "result": {"kind": "result", "lines": results.result_lines(self.live, self.words)},
+            "report": {"kind": "report", "text": self._report()},
             "session": self._session(),
             "rests": {"kind": "rests", "rests": list(map(list, self.live.rests)), "now_s": self.live.now_s},
         }
@@ -174,18 +177,34 @@ class Hub:
             if not sent:
                 self._begin(browser)
 
-    def _report(self) -> list[str]:
+    def _report(self) -> str:
         """Where the report is, once it was written: after the session, which tells no page of it any more."""
-        path = self.folder.resolve() / REPORT_NAME
-        with contextlib.suppress(OSError):
-            if self.feed == "over" and path.stat().st_mtime >= self._over_s:
-                return [self.words.say(mark("Report: {path}"), path=path)]
-        return []
+        own = str((self.live.hello.get("session") or {}).get("language") or "en")
+        path = self.folder.resolve() / report_name(self.words.language, own)
+        return self._afterwards.report(path) if self.feed == "over" else ""
 
     def _session(self) -> dict[str, Any]:
         session, state = self.live.hello.get("session") or {}, self.live.state
         wanted = {key: str(session.get(key) or "") for key in ("pseudonym", "protocol", "operator")}
-        return {"kind": "session", **wanted, "phase": state.get("phase") or "", "feed": self.feed}
+        if session.get("practice"):
+            wanted["protocol"] = self.words.say(mark("PRACTICE")) + f" · {wanted['protocol']}"
+        phase = "finished" if state.get("over_why") else str(state.get("phase") or "")
+        stays = self._afterwards.until() if self.feed == "over" else ""
+        told = {"phase": phase, "feed": self.feed, "over": self._over_words(), "stays": stays}
+        return {"kind": "session", **wanted, **told}
+
+    def _over_words(self) -> str:
+        return view.over_words(self.live, self.words, self.feed)
+
+    @property
+    def has_stayed(self) -> bool:
+        """The session is over, and for as long as pages are kept."""
+        return self.feed == "over" and self._afterwards.has_stayed
+
+    def say_goodbye(self) -> None:
+        """Pages keep what they show, and need not look for this server any more."""
+        for browser in self.browsers:
+            browser.put({"kind": "bye"})
 
     def _judge_feed(self) -> None:
         age_s = time.monotonic() - self._heard_s
@@ -195,11 +214,11 @@ class Hub:
             self.feed = "waiting"
         else:
             # A feed that closes in good order has told its end before.
-            over = self.live.state.get("phase") == "finished"
+            over = self.live.has_ended
             before = self.feed
             self.feed = "over" if over and self._client is None else ("lost" if age_s >= SILENT_S else before)
             if self.feed == "over" and before != "over":
-                self._over_s = time.time() - SILENT_S  # a report of before, of an earlier part, is none of this session
+                self._afterwards.begin()
 
     async def tick(self) -> None:
         """Twice a second: what only time changes, and a sign of life for pages that would else believe themselves."""
@@ -233,15 +252,15 @@ class Hub:
 
     def ask(self, browser: Browser, do: str, fields: dict[str, Any]) -> None:
         """Hand a request of a page to the session; its answer goes to that page."""
-        client = self._client
+        client, why = self._client, self._over_words()
         try:
-            if client is None:
+            if client is None or (why and do != "acknowledge"):
                 raise HbcError("no session")
             client.send(do, **fields)
         except HbcError:
             if do == "acknowledge":  # the screen must be free again, though nobody could write it down
                 self.live.seen_here.add(str(fields.get("alarm")))
-            browser.put({"kind": "done", "do": do, "ok": False, "text": ""})
+            browser.put({"kind": "done", "do": do, "ok": False, "text": why})
             self.refresh()
             return
         self._asked.append(browser)

@@ -1,9 +1,10 @@
 """The live page as a program of its own: ``python -m hbc_host.app.page --live FOLDER --http-port N --lang en``.
 
 It knows the feed of the session and nothing else: closing, freezing or killing it changes nothing of the recording.
-It prints its address, which holds the token of this start, and ends by itself when the session is over and no browser
-has been there for ten minutes; or, with ``--orphan-s``, when whoever started it has gone, which shows by the end of its
-standard input, and no session has been there for so long.
+It prints its address, which holds the token of this start, and ends by itself: five minutes after the session's end
+(``--stay-s``), whoever reads it; when neither a session nor a browser has been there for ten minutes; or, with
+``--orphan-s``, when whoever started it has gone, which shows by the end of its standard input, and no session has been
+there for so long.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ import uvicorn
 
 from hbc_host.app.guard import Guard
 from hbc_host.app.hub import Hub
+from hbc_host.app.process import STAY_S
 from hbc_host.app.web import application
 from hbc_host.errors import HbcError, InputError
 from hbc_host.i18n import LANGUAGES
 
 IDLE_S = 600.0
+BYE_S = 0.5  # to tell it to browsers
 LOOPBACK = "127.0.0.1"
 
 
@@ -42,11 +45,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--http-port", type=int, default=0, metavar="N", help="port on this computer; 0: any")
     parser.add_argument("--lang", choices=sorted(LANGUAGES), default="en")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    parser.add_argument("--stay-s", type=float, default=STAY_S, metavar="N", help="after the session's end; else 300")
     parser.add_argument("--orphan-s", type=float, metavar="N", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # else each browser that is killed leaves a line here
     try:
-        asyncio.run(serve(given.live, given.http_port, given.lang, open_browser=given.open, orphan_s=given.orphan_s))
+        hub = Hub(given.live, given.lang, given.stay_s)
+        asyncio.run(serve(hub, given.http_port, open_browser=given.open, orphan_s=given.orphan_s))
     except HbcError as fault:
         print(f"error: {fault}", file=sys.stderr)
         return 2
@@ -68,17 +73,14 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-async def serve(
-    folder: Path, port: int, language: str, *, open_browser: bool = False, orphan_s: float | None = None
-) -> None:
-    """Serve the page of a session folder; returns on SIGTERM, SIGINT or when nobody has needed it for long.
+async def serve(hub: Hub, port: int, *, open_browser: bool = False, orphan_s: float | None = None) -> None:
+    """Serve the page of a session folder; returns on SIGTERM, SIGINT or when its time is over.
 
     Raises
     ------
     InputError
-        The port is taken, or the language is not there.
+        The port is taken.
     """
-    hub = Hub(folder, language)
     with listen(port) as listener:
         port = int(listener.getsockname()[1])
         guard = Guard(application(hub), port)
@@ -89,7 +91,7 @@ async def serve(
         )  # fmt: skip
         server = uvicorn.Server(config)
         hub.start(asyncio.get_running_loop())
-        tasks = [asyncio.create_task(hub.tick()), asyncio.create_task(_end_when_idle(hub, server))]
+        tasks = [asyncio.create_task(hub.tick()), asyncio.create_task(_end_in_time(hub, server))]
         if orphan_s is not None:
             tasks.append(asyncio.create_task(_end_when_orphaned(hub, server, orphan_s)))
         address = f"http://{LOOPBACK}:{port}/?token={guard.token}"
@@ -113,9 +115,11 @@ def _open_browser(address: str) -> None:
     webbrowser.open(way.as_uri())
 
 
-async def _end_when_idle(hub: Hub, server: uvicorn.Server) -> None:
-    while time.monotonic() < hub.idle_since_s + IDLE_S:
-        await asyncio.sleep(1.0)
+async def _end_in_time(hub: Hub, server: uvicorn.Server) -> None:
+    while not hub.has_stayed and time.monotonic() < hub.idle_since_s + IDLE_S:
+        await asyncio.sleep(0.5)
+    hub.say_goodbye()
+    await asyncio.sleep(BYE_S)
     server.should_exit = True
 
 
@@ -135,7 +139,7 @@ async def _end_when_orphaned(hub: Hub, server: uvicorn.Server, orphan_s: float) 
     since_s = time.monotonic()
     while time.monotonic() < since_s + orphan_s:
         await asyncio.sleep(min(1.0, orphan_s))
-        if hub.feed in ("live", "over"):  # what is over may be read for as long as somebody does
+        if hub.feed in ("live", "over"):  # what is over may be read for a while, see _end_in_time
             since_s = time.monotonic()
     server.should_exit = True
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from hbc_host.errors import InputError
 
 ORPHAN_S = 60.0
+STAY_S = 300.0  # to read the result; what stands in a browser then stays there, and the report is a file
+STAYS = f"the session is over; its live page can be read for {STAY_S / 60.0:g} min more"
 
 
 class StartedPage(NamedTuple):
@@ -20,9 +22,15 @@ class StartedPage(NamedTuple):
 
 
 def start_page(
-    folder: Path, *, language: str, http_port: int = 0, open_browser: bool = False, orphan_s: float = ORPHAN_S
+    folder: Path,
+    *,
+    language: str,
+    http_port: int = 0,
+    open_browser: bool = False,
+    orphan_s: float = ORPHAN_S,
+    stay_s: float = STAY_S,
 ) -> StartedPage:
-    """Start the page of a session folder and wait until it answers; it outlives the session for a while.
+    """Start the page of a session folder and wait until it answers; it outlives the session by ``stay_s``.
 
     Parameters
     ----------
@@ -35,6 +43,8 @@ def start_page(
         Open it in a browser at once.
     orphan_s : float
         When this program ends before its session does, the page waits so long for another that takes it up.
+    stay_s : float
+        How long the page can be read after the session's end.
 
     Returns
     -------
@@ -46,6 +56,7 @@ def start_page(
         The port is taken.
     """
     words = ["--live", str(folder), "--http-port", str(http_port), "--lang", language, "--orphan-s", str(orphan_s)]
+    words += ["--stay-s", str(stay_s)]
     if open_browser:
         words.append("--open")
     # A session of its own: Ctrl-C in this terminal ends the recording in good order, not the page before it. Pipes of

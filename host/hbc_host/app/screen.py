@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hbc_host.app import results, view, words
-from hbc_host.app.desk import Desk
+from hbc_host.app.desk import READING_KEYS, Desk
 from hbc_host.app.state import LiveState
 from hbc_host.app.words import Words
 from hbc_host.i18n import mark
@@ -54,7 +54,10 @@ class Screen:
         ]
         parts += [self._heart(cells, live, size), self._now(cells), self._coupling(cells), self._map(live)]
         parts += [Text(line, style="bold") for line in results.result_lines(live, self._say)]
-        return Group(*parts, prompt, self._keys())
+        over = view.over_words(live, self._say, feed)
+        if over:
+            parts.append(Text(over, style="bold"))
+        return Group(*parts, prompt, self._keys(READING_KEYS if over else ""))
 
     def _cell(self, cell: view.Cell) -> Text:
         return Text(SHAPES[cell.level] + cell.text, style=STYLES[cell.level])
@@ -66,7 +69,8 @@ class Screen:
         return line
 
     def _heart(self, cells: dict[str, view.Cell], live: LiveState, size: Any) -> RenderableType:
-        line = Text().append(f"{cells['rate'].text} bpm", style="bold " + STYLES[cells["rate"].level])
+        rate_text = cells["rate"].text + " " + self._say.say(mark("bpm"))
+        line = Text().append(rate_text, style="bold " + STYLES[cells["rate"].level])
         line.append(f"   RR {cells['rr'].text} ms   ").append(cells["rate_note"].text, style="dim").append("\n")
         line.append(sparkline([beat["rr_ms"] for beat in live.beats if beat.get("counted", True)], size.width - 6))
         return Panel(line, title=self._say.say(mark("Heart rate")), title_align="left")
@@ -107,7 +111,8 @@ class Screen:
 
     def _alarm(self, live: LiveState, alarm: dict[str, Any], size: Any) -> RenderableType:
         rate = view.heart(live, self._say)["rate"].text
-        lines = [self._say.say(words.STOP_NOW).upper(), "", alarm["text"], f"{rate} bpm", alarm["over"], alarm["more"]]
+        rate_text = f"{rate} " + self._say.say(mark("bpm"))
+        lines = [self._say.say(words.STOP_NOW).upper(), "", alarm["text"], rate_text, alarm["over"], alarm["more"]]
         text = Text("\n".join(lines), style="bold white on red", justify="center")
         return Panel(text, title="STOP", style="bold white on red", height=max(8, size.height - 2), padding=(2, 2))
 
@@ -121,11 +126,12 @@ class Screen:
             parts.append(Panel(lines, title=self._say.say(title), title_align="left"))
         return Group(*parts)
 
-    def _keys(self) -> RenderableType:
+    def _keys(self, only: str) -> RenderableType:
+        """Hints for the keys; for some of them when ``only`` names those."""
         hints = [
             Text().append(f" {key} ", style="reverse").append(f" {self._say.say(what)}")
             for key, what in (*words.KEYS, ("Q", mark("leave this view")))
-            if key not in "TM"
+            if key not in "TM" and (not only or key.lower() in only)
         ]
         return Columns(hints, padding=(0, 2))  # a hint is never torn at the end of a line
 

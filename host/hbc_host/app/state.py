@@ -21,7 +21,7 @@ class LiveState:
 
     Attributes
     ----------
-    hello, state, result : dict
+    hello, state, result, practice : dict
         The latest message of that kind; empty before the first.
     coupling : dict
         The latest coupling message of each site.
@@ -37,6 +37,7 @@ class LiveState:
         """Another session, or the same one anew: what was before no longer counts."""
         self.state: dict[str, Any] = {}
         self.result: dict[str, Any] = {}
+        self.practice: dict[str, Any] = {}
         self.coupling: dict[str, dict[str, Any]] = {}
         self.ecg: deque[dict[str, Any]] = deque()
         self.beats: deque[dict[str, Any]] = deque()
@@ -55,8 +56,8 @@ class LiveState:
             self._take_state(message)
         elif kind == "coupling":
             self.coupling[str(message.get("site"))] = message
-        elif kind == "result":
-            self.result = message
+        elif kind in ("result", "practice"):
+            setattr(self, kind, message)
         elif kind == "ecg":
             return self._append(self.ecg, message, "first_s", ECG_S)
         elif kind == "beat":
@@ -121,6 +122,20 @@ class LiveState:
             return None
         beat = self.beats[-1]
         return beat if self.now_s is None or self.now_s - beat["at_s"] < BEAT_OLD_S else None
+
+    @property
+    def has_ended(self) -> bool:
+        """The session told its end, by its plan or before; one that was killed did not."""
+        return self.state.get("phase") == "finished" or bool(self.state.get("over_why"))
+
+    @property
+    def presses_ready_s(self) -> float | None:
+        """Seconds until a demonstration presses R itself; None when it does not wait for anybody."""
+        is_waiting = self.state.get("phase") in ("waiting", "move_coil")
+        if not is_waiting or self.practice.get("site") != self.state.get("site"):
+            return None
+        ready_s = self.practice.get("ready_in_s")
+        return None if ready_s is None else max(0.0, float(ready_s))
 
     @property
     def problem_codes(self) -> set[str]:

@@ -21,6 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
+from hbc_host.app import view
 from hbc_host.app.desk import Desk
 from hbc_host.app.screen import Screen
 from hbc_host.app.state import LiveState
@@ -84,6 +85,7 @@ class Viewer:
         self.live = LiveState()
         self.desk = Desk(words)
         self._client: FeedClient | None = None
+        self._asked_n = 0  # requests that no answer came to yet
         self._heard_s = self._tried_s = self._bell_s = float("-inf")
         self.is_over = False
 
@@ -94,14 +96,19 @@ class Viewer:
             return "waiting"
         if time.monotonic() - self._heard_s < SILENT_S:
             return "live"
-        return "over" if self.live.state.get("phase") == "finished" else "lost"
+        return "over" if self.live.has_ended else "lost"
+
+    @property
+    def over_why(self) -> str:
+        """Why nothing can be noted any more; empty while a session takes words."""
+        return view.over_words(self.live, self._words, self.feed)
 
     def step(self, wait_s: float) -> bool:
         """Take what has come, for at most ``wait_s`` seconds; False when the person wants to leave."""
         until_s = time.monotonic() + wait_s
         self._connect()
         for key in waiting_keys():
-            request = self.desk.key(key, self.live)
+            request = self.desk.key(key, self.live, self.over_why)
             if request is not None:
                 self._send(*request)
         while self._client is not None and (left_s := until_s - time.monotonic()) > 0:
@@ -137,13 +144,17 @@ class Viewer:
         except (NoFeedError, ValueError):
             self._client.close()
             self._client = None
-            if self.live.state.get("phase") == "finished":  # nobody is left who could write an answer down
+            if self.live.has_ended:  # nobody is left who could write an answer down
                 self.live.seen_here |= {str(alarm.get("id")) for alarm in self.live.alarms()}
+            if self._asked_n:  # what was asked and not answered may not have been written down: say so
+                self._asked_n = 0
+                self.desk.done({"ok": False, "text": self.over_why})
             return
         if message is None:
             return
         self._heard_s = time.monotonic()
         if message.get("kind") == "done":
+            self._asked_n = max(0, self._asked_n - 1)
             self.desk.done(message)
         else:
             self.live.take(message)
@@ -153,10 +164,11 @@ class Viewer:
             if self._client is None:
                 raise NoFeedError("no session")
             self._client.send(do, **fields)
+            self._asked_n += 1
         except NoFeedError:
             if do == "acknowledge":
                 self.live.seen_here.add(str(fields.get("alarm")))
-            self.desk.done({"ok": False, "text": ""})
+            self.desk.done({"ok": False, "text": self.over_why})
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from hbc_host.app import words
-from hbc_host.app.details import said
+from hbc_host.app.details import OVER, said
 from hbc_host.app.state import LiveState
 from hbc_host.app.words import Words
 from hbc_host.i18n import mark, mark_plural
@@ -143,6 +143,7 @@ def now(live: LiveState, say: Words) -> dict[str, Cell]:
     state = live.state
     phase, site = str(state.get("phase") or "waiting"), str(state.get("site") or "")
     phase = phase if state else "connecting"
+    phase = "ended" if state.get("over_why") and phase != "finished" else phase
     level = {"no_box": STOP, "move_coil": WARN, "waiting": WARN, "rest": OK, "stimulating": OK, "pause": OK}.get(
         phase, NONE
     )
@@ -156,7 +157,7 @@ def now(live: LiveState, say: Words) -> dict[str, Cell]:
         found["step"] = Cell(say.say(text, k=state.get("step_k") or 0, n=state["steps_n"], intensity=shown))
     if state.get("trains_n"):
         found["train"] = Cell(say.say(mark("{k} of {n}"), k=state.get("train_k") or 0, n=state["trains_n"]))
-    found["next"] = _next(state, say)
+    found["next"] = _next(live, say)
     if state.get("pulses_planned_n") is not None:
         delivered_n, planned_n = state.get("pulses_delivered_n") or 0, state["pulses_planned_n"]
         over = WARN if delivered_n > planned_n else NONE
@@ -165,7 +166,12 @@ def now(live: LiveState, say: Words) -> dict[str, Cell]:
     return found
 
 
-def _next(state: Mapping[str, Any], say: Words) -> Cell:
+def _next(live: LiveState, say: Words) -> Cell:
+    state = live.state
+    if live.has_ended:
+        return _last_wait(live, say)
+    if (ready_s := live.presses_ready_s) is not None:
+        return Cell(say.say(mark("R is pressed by the demonstration in {n} s"), n=say.number(ready_s)), WARN)
     rest_left_s, next_s = state.get("rest_left_s"), state.get("next_train_s")
     if state.get("phase") == "rest" and rest_left_s is not None:
         return Cell(say.say(mark("rest: {n} s more"), n=say.number(rest_left_s)))
@@ -174,6 +180,26 @@ def _next(state: Mapping[str, Any], say: Words) -> Cell:
     if next_s < 0.5:
         return Cell(say.say(mark("next train: now")))
     return Cell(say.say(mark("next train in {n} s"), n=say.number(next_s)))
+
+
+def _last_wait(live: LiveState, say: Words) -> Cell:
+    """How long a session that is finished waits for its end."""
+    ends_s = live.state.get("ends_in_s")
+    if live.state.get("over_why"):
+        return Cell("" if live.result else say.say(mark("The result is being made")))
+    if live.state.get("observation"):
+        return Cell(say.say(mark("It waits for the end of the observation (O)")), WARN)
+    if ends_s is None:
+        return Cell("")
+    text = mark("Press E to end it; it ends by itself in {minutes} min {seconds} s")
+    left_s = int(ends_s)
+    return Cell(say.say(text, minutes=left_s // 60, seconds=f"{left_s % 60:02d}"))
+
+
+def over_words(live: LiveState, say: Words, feed: str) -> str:
+    """Why nothing can be noted any more, and what to do instead; empty while a session takes words."""
+    why = str(live.state.get("over_why") or "")
+    return said(why, say) if why else say.say(OVER if feed == "over" else "")
 
 
 def _observation(state: Mapping[str, Any], say: Words) -> Cell:

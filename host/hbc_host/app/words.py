@@ -67,6 +67,7 @@ PHASES = {
     "move_coil": mark("Place the coil at {site}, then press R"),
     "finished": mark("The session is finished"),
     "no_box": mark("No box"),
+    "ended": mark("The recording has ended"),
 }
 SIGNALS = {
     "good": mark("good"),
@@ -127,6 +128,8 @@ KEYS = (
     ("T", mark("light or dark")),
     ("M", mark("test the sound")),
 )
+
+READING_KEYS = ("C", "T", "M")  # they write nothing down, and go on working when a session is over
 
 
 class Words:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -18,6 +19,8 @@ from hbc_host.link import HELLO_TIMEOUT_S
 from hbc_host.live.engine import Engine
 from hbc_host.live.feed import Feed
 from hbc_host.live.follow import Follow
+from hbc_host.live.gate import check_box
+from hbc_host.live.over import STAY_S
 from hbc_host.live.rebuild import rebuild
 from hbc_host.live.state_now import hello_of, state_of
 from hbc_host.reconnect import BoxFinder
@@ -25,6 +28,8 @@ from hbc_host.record import RecordSummary, record
 from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
 from hbc_host.session_model import SessionMeta
 from hbc_host.transport import Transport
+
+log = logging.getLogger(__name__)
 
 Candidates = Callable[[], Sequence[Transport]]
 
@@ -82,6 +87,7 @@ def conduct(
     on_event: Callable[[str], None] | None = None,
     on_alarm: Callable[[Alarm], None] | None = None,
     on_problem: Callable[[dict[str, Any]], None] = lambda _: None,
+    stay_s: float = STAY_S,
     hello_timeout_s: float = HELLO_TIMEOUT_S,
     ping: bool = True,
 ) -> RecordSummary:
@@ -112,7 +118,9 @@ def conduct(
         Gets each alarm, in the thread of the alarms, at once.
     on_problem : callable, optional
         Gets ``code``, ``text`` and ``began`` of each problem that begins or ends, in the engine's thread; it must not
-        wait.
+        wait. Those that stood already when a session is taken up come first.
+    stay_s : float
+        How long the session waits for its end when all sites are done and a page is there, seconds.
     hello_timeout_s : float
         How long the box may take to introduce itself, seconds.
     ping : bool
@@ -124,6 +132,8 @@ def conduct(
 
     Raises
     ------
+    SessionError
+        The protocol is for practice, and the box a real one.
     HbcError
         As :func:`hbc_host.record.record`.
     """
@@ -133,7 +143,12 @@ def conduct(
         feed = stack.enter_context(Feed(folder)) if feed is None else feed
         feed.publish(hello_of(visit, None))  # what pages may know before the box has spoken
         feed.publish(state_of(follow))
-        engine = stack.enter_context(Engine(follow, folder, feed, clock=clock, stop=stop, on_problem=on_problem))
+        _say_what_stands(follow, on_problem)
+        engine = Engine(
+            follow, folder, feed, clock=clock, stop=stop, on_problem=on_problem,
+            on_event=on_event or log.info, stay_s=stay_s,
+        )  # fmt: skip
+        stack.enter_context(engine)
 
         def heard(alarm: Alarm) -> None:
             if alarm.kind == NOT_VISIBLE and engine.should_stop():  # nobody looks: the recording is being closed
@@ -170,9 +185,18 @@ def conduct(
             reconnect=finder,
             resume=resume,
             hello_timeout_s=hello_timeout_s,
+            accept=lambda hello: check_box(visit, hello.unique_id),
         )
         engine.final()
     return summary
+
+
+def _say_what_stands(follow: Follow, on_problem: Callable[[dict[str, Any]], None]) -> None:
+    """Problems that stood before a crash; what is noted anew is said by the engine when it writes it down."""
+    anew = {one.fields["code"] for one in follow.noted if one.event == "problem"}
+    for problem in follow.problems.standing.values():
+        if problem.code not in anew:
+            on_problem({"code": problem.code, "text": problem.text, "began": True})
 
 
 __all__ = ["Candidates", "conduct", "meta_of"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import queue
 import threading
 import time
@@ -24,6 +23,8 @@ from hbc_host.live.coupling_now import CouplingNow
 from hbc_host.live.disk_now import DiskNow
 from hbc_host.live.feed import Command, Feed
 from hbc_host.live.follow import SILENT_S, Follow
+from hbc_host.live.over import STAY_S, LastWait, closed_words
+from hbc_host.live.silence import Silence
 from hbc_host.live.state_now import hello_of, state_of
 from hbc_host.live.steps_now import SiteDone
 from hbc_host.live.words_now import take_command
@@ -35,9 +36,6 @@ log = logging.getLogger(__name__)
 
 STATE_PERIOD_S = 0.25
 LOOK_S = 0.05
-STAY_S = 600.0  # a page may want to enter an event after the last train; nobody there: see ALONE_S
-ALONE_S = 3.0
-CLOSED = "the recording is closed: write it down on paper"
 FAILED = "that failed: write it down on paper"
 _PING = bytes([messages.ClockPing.msg_id])
 
@@ -62,6 +60,10 @@ class Engine:
         Asked whether somebody else wants the session to end.
     on_problem : callable
         Gets each problem that begins or ends, as the log does, in the engine's thread; it must not wait.
+    on_event : callable
+        Gets lines for people, in the engine's thread; it must not wait.
+    stay_s : float
+        How long the session waits for its end when all sites are done and a page is there, seconds.
     """
 
     def __init__(
@@ -73,21 +75,23 @@ class Engine:
         clock: Callable[[], float],
         stop: Callable[[], bool],
         on_problem: Callable[[dict[str, Any]], None] = lambda _: None,
+        on_event: Callable[[str], None] = lambda _: None,
+        stay_s: float = STAY_S,
     ) -> None:
         self._follow, self._feed, self._clock, self._stop = follow, feed, clock, stop
-        self._on_problem = on_problem
+        self._on_problem, self._on_event = on_problem, on_event
         self._heard: queue.SimpleQueue[Chunk | Alarm | _Opened] = queue.SimpleQueue()
         self._notes: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
         self._coupling = CouplingNow(folder, feed.publish)
         self._disk = DiskNow(folder)
         self._decoder = StreamDecoder()
         self._requests = new_deframer()
-        self._heard_s = self._heard_real_s = -math.inf
+        self._silence = Silence(clock)
         self._told_box: Any = None
         self._state_due_s = 0.0
         self._stopping = self._is_closed = False
         self._writing = threading.Lock()  # a word that is answered "noted" is among the notes
-        self._finished_s: float | None = None
+        self._last_wait, self._closed = LastWait(stay_s), closed_words(follow.visit)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hbc-session", daemon=True)
 
@@ -138,8 +142,10 @@ class Engine:
     def _run(self) -> None:
         while not (self._closing.is_set() and self._heard.empty()):
             # Each by itself: a fault in one must not keep alarms from the pages, or people's words from the log.
-            for step in (self._listen_to_box, self._listen_to_pages, self._look_at_disk, self._tell, self._is_it_over):
+            for step in (self._listen_to_box, self._listen_to_pages, self._look_at_disk, self._is_it_over, self._tell):
                 self._try(step)
+        self._feed.refuse(self._closed)
+        self._state_due_s = 0.0
         self._try(self._tell)
 
     def _try(self, step: Callable[..., None], *values: Any) -> bool:
@@ -177,22 +183,21 @@ class Engine:
                     token = int.from_bytes(payload[messages.HEADER_N :], "little")
                     self._follow.box.sent_ping(token, heard.host_s)
         elif heard.kind == FROM_BOX:
-            self._heard_s, self._heard_real_s = self._clock(), time.monotonic()
+            before_us = self._follow.now_us
             try:
                 for seq, message in self._decoder.feed(heard.data):
                     self._follow.take(message, seq, heard.host_s)
             except VersionMismatchError:
                 log.exception("the box came back with another wire version")
+            self._silence.heard(went_on=self._follow.now_us != before_us)
 
     def _listen_for_silence(self) -> None:
         if self._stopping or self._is_closed:  # the port is being closed: no box any more is no trouble
             return
-        # By both clocks: a simulated box's runs ahead in leaps, and stands still when its box has ended.
-        silent_s = min(self._clock() - self._heard_s, time.monotonic() - self._heard_real_s)
-        if silent_s > SILENT_S:
+        if self._silence.silent_s > SILENT_S:
             self._follow.silence()
-        if not (self._follow.connected or math.isinf(silent_s)):
-            self._follow.away_s = silent_s
+        if (away_s := self._silence.away_s) is not None:
+            self._follow.away_s = away_s
 
     def _listen_to_pages(self) -> None:
         while not self._feed.commands.empty():
@@ -206,10 +211,10 @@ class Engine:
     def _obey(self, command: Command) -> tuple[bool, str]:
         with self._writing:
             if self._is_closed and command.do != "acknowledge":  # which frees the screen
-                return False, CLOSED
+                return False, self._closed
             ok, text = take_command(self._follow, command.do, command.fields)
             self._write_down()
-            return (False, CLOSED) if self._is_closed else (ok, text)
+            return (False, self._closed) if self._is_closed else (ok, text)
 
     def _write_down(self) -> None:
         noted, self._follow.noted = self._follow.noted, []
@@ -235,16 +240,11 @@ class Engine:
             self._coupling.ask(follow.sites.get(one.site_idx), final=isinstance(one, SiteDone))
         if done or time.monotonic() >= self._state_due_s:
             self._state_due_s = time.monotonic() + STATE_PERIOD_S
-            self._feed.publish(state_of(follow))
+            over = self._closed if self._is_closed or self._stopping else ""
+            self._feed.publish(state_of(follow) | self._last_wait.fields(over))
 
     def _is_it_over(self) -> None:
-        if not self._follow.is_finished:
-            self._finished_s = None
-            return
-        now_s = time.monotonic()
-        # While somebody is under observation after an event, the session waits for the end of that.
-        if self._finished_s is None or (self._follow.observation is not None and self._feed.clients_n):
-            self._finished_s = now_s
-        stay_s = STAY_S if self._feed.clients_n and not self._follow.ended else ALONE_S
-        if self._follow.ended or now_s - self._finished_s > stay_s:
-            self._stopping = True
+        if self._last_wait.look(self._follow, self._feed.clients_n) and not self._stopping:
+            self._stopping, self._state_due_s = True, 0.0
+        if news := self._last_wait.news(self._follow):
+            self._on_event(news)

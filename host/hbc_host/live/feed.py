@@ -81,6 +81,7 @@ class Feed:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hbc-feed", daemon=True)
         self._clients_n = 0
+        self._refusal = ""
 
     @property
     def clients_n(self) -> int:
@@ -91,6 +92,13 @@ class Feed:
         """Tell all clients, from any thread; returns at once. The message has a ``kind``."""
         self._said.put((None, dict(message)))
         self._wake()
+
+    def refuse(self, why: str) -> None:
+        """From now on nobody looks at commands: those that wait and those to come are refused with this reason."""
+        self._refusal = why
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.commands.get_nowait().answer(False, why)
 
     def __enter__(self) -> Feed:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -207,6 +215,8 @@ class Feed:
             self.commands.put_nowait(Command(str(do), fields, answer))
         except queue.Full:
             self._reply(client, str(do), False, "too many commands at once; say it again")
+        if self._refusal:  # after the put: none can slip in between
+            self.refuse(self._refusal)
 
     def _reply(self, client: _Client, do: str, ok: bool, text: str) -> None:
         client.outgoing.put({"kind": "done", "do": do, "ok": ok, "text": text})

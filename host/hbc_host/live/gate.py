@@ -10,6 +10,7 @@ from hbc_host.clinic.visit import VISIT_NAME, Visit, load_visit
 from hbc_host.errors import InputError, SessionError, StoreError
 from hbc_host.folder import is_visit_only
 from hbc_host.manifest import may_continue
+from hbc_host.names import is_simulated
 from hbc_host.store.endings import VisitEnd
 
 OPERATOR = "hbc session run"
@@ -124,7 +125,7 @@ def check_before(folder: Path, visit: Visit, *, unsigned: bool, resume: bool) ->
     SessionError
         The protocol is not signed, a cap would be passed, or the folder is not in the state for it.
     """
-    if visit.signature_state != "signed" and not unsigned:
+    if visit.signature_state != "signed" and not unsigned and not visit.protocol.practice:
         raise SessionError(
             f"the protocol of {folder / VISIT_NAME} is {visit.signature_state}; have it signed "
             f"(hbc protocol sign), or practise with --unsigned, which is recorded"
@@ -142,3 +143,12 @@ def check_before(folder: Path, visit: Visit, *, unsigned: bool, resume: bool) ->
         interrupted = may_continue(folder)
         how = f"take it up with: hbc session resume {folder}" if interrupted else "make another with: hbc session new"
         raise SessionError(f"{folder} holds a recording already; {how}")
+
+
+def check_box(visit: Visit, box_id: str) -> None:
+    """Raise SessionError when this box must not be used for this visit: a real one, by a protocol for practice."""
+    if visit.protocol.practice and not is_simulated(box_id):
+        raise SessionError(
+            f"box {box_id} is a real one, and the protocol {visit.protocol.name} holds values for the simulated "
+            f"patient only; nothing was begun. Take the clinic's own signed protocol, or practise with hbc sim"
+        )

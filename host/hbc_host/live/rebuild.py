@@ -9,7 +9,8 @@ from hbc_host.alarms import NOT_VISIBLE, Alarm
 from hbc_host.clinic.visit import Visit
 from hbc_host.guided import SITE_BEGINS, SITE_ENDS
 from hbc_host.live import problems
-from hbc_host.live.follow import SILENT_S, Follow
+from hbc_host.live.follow import Follow
+from hbc_host.live.silence import AWAY_S
 from hbc_host.live.steps_now import Noted
 from hbc_host.live.words_now import hear_note
 from hbc_host.parts import LOST, PART, note_of, read_parts
@@ -31,19 +32,20 @@ def rebuild(folder: Path, visit: Visit) -> Follow:
     decoder = StreamDecoder()
     logged: set[tuple[str, object]] = set()
     due: list[Noted] = []
-    heard_s = math.nan
+    heard_s = went_on_s = math.nan
     for chunk in read_parts(folder).chunks:
-        if chunk.host_s - heard_s > SILENT_S:  # as the engine had it then
-            follow.away_s = chunk.host_s - heard_s
+        if chunk.host_s - heard_s > AWAY_S and chunk.host_s - went_on_s > AWAY_S:  # as the engine had it then
+            follow.away_s = chunk.host_s - went_on_s
         if chunk.kind == FROM_BOX:
-            heard_s = chunk.host_s
+            heard_s, before_us = chunk.host_s, follow.now_us
             for seq, message in decoder.feed(chunk.data):
                 follow.take(message, seq, heard_s)
+            went_on_s = heard_s if follow.now_us != before_us else went_on_s
         elif chunk.kind == HOST_NOTE:
             fields = note_of(chunk)
             event = str(fields.pop("event", ""))
             if event == PART:  # by another clock, perhaps
-                heard_s = math.nan
+                heard_s = went_on_s = math.nan
             if event in (LOST, PART):
                 decoder = StreamDecoder()
                 follow.connection_lost()

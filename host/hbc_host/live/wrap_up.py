@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hbc_host.analysis import Analysis
 from hbc_host.clinic.visit import Visit
@@ -16,10 +17,11 @@ from hbc_host.session import Session, load_session
 
 @dataclass
 class Wrapped:
-    """Lines for people, and what failed, in one line; empty when nothing did."""
+    """Lines for people, and what failed, in one line; empty when nothing did. ``report``: where it was written."""
 
     lines: list[str] = field(default_factory=list)
     failed: str = ""
+    report: Path | None = None
 
 
 def wrap_up(summary: RecordSummary, visit: Visit, gate: StoreGate, language: str) -> Wrapped:
@@ -27,7 +29,8 @@ def wrap_up(summary: RecordSummary, visit: Visit, gate: StoreGate, language: str
     done = Wrapped()
     session = load_session(summary.path)
     analysis = _analysis(session, done)
-    command = shlex.join(["hbc", "report", str(summary.path)])
+    words = ["hbc", "report", str(summary.path)]
+    command = shlex.join(words if language == visit.language else [*words, "--lang", language])
     try:
         end = visit_end(session, visit, analysis, command=command, ended=summary.ended, pulses_n=summary.edges_n)
         if gate.finish(visit, end):
@@ -38,8 +41,8 @@ def wrap_up(summary: RecordSummary, visit: Visit, gate: StoreGate, language: str
         try:
             from hbc_host.report.of_folder import report_of_folder
 
-            path = report_of_folder(summary.path, command=command, lang=language, store=gate.given)
-            done.lines.append(f"report: {path}")
+            done.report = report_of_folder(summary.path, command=command, lang=language, store=gate.given)
+            done.lines.append(f"report: {done.report}")
         except (HbcError, OSError) as error:
             done.failed = done.failed or f"the recording is whole, but no report was written: {error}; {command}"
     return done

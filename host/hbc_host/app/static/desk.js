@@ -4,6 +4,8 @@ import { AlarmSound } from "./sound.js";
 const DEAD_MS = 1000; // keys meant for something else must not acknowledge an alarm that has just come up
 const INITIALS = /^\p{L}[\p{L}\p{M}.\- ]{1,9}$/u;
 const SAID_MS = 6000;
+const REFUSED_MS = 30000; // what was not done must not go unread
+const WRITES = /^[ravnoise0-9]$/; // keys that write something down; the others only show
 const byId = (id) => document.getElementById(id);
 const words = document.body.dataset;
 
@@ -15,7 +17,7 @@ export class Desk {
     this.waiting = null; // the alarm on the screen
     this.raisedMs = 0;
     this.toAcknowledge = [];
-    this.observing = false;
+    this.overWhy = ""; // why nothing is noted any more; empty while a session takes words
     this.sound = new AlarmSound((isOn) => {
       byId("sound").textContent = isOn ? words.saySoundOn : words.saySoundOff;
       byId("sound").dataset.level = isOn ? "ok" : "warn";
@@ -36,6 +38,10 @@ export class Desk {
     const dialog = document.querySelector("dialog[open]");
     if (dialog !== null) return this.enter(event, dialog);
     const name = event.key.toLowerCase();
+    if (this.overWhy !== "" && WRITES.test(name)) {
+      event.preventDefault();
+      return this.refuse();
+    }
     const does = {
       r: () => this.send({ do: "ready" }), a: () => this.acknowledge(), v: () => this.show("event"), n: () => this.show("note"),
       c: () => this.show("cards"), o: () => this.observation(), i: () => this.show("intensity"), s: () => this.show("skip"),
@@ -61,23 +67,68 @@ export class Desk {
   }
 
   send(request) {
-    if (!this.ask(request)) this.say(words.sayLater);
+    if (!this.ask(request)) this.say(words.sayLater, REFUSED_MS);
   }
 
-  say(text) {
+  say(text, forMs = SAID_MS) {
     byId("said").textContent = text;
     clearTimeout(this.saidTimer);
-    this.saidTimer = setTimeout(() => { byId("said").textContent = ""; }, SAID_MS);
+    this.saidTimer = setTimeout(() => { byId("said").textContent = ""; }, forMs);
   }
 
   done({ do: what, ok, text }) {
     if (what === "rating" && ok) this.say(`${words.sayRated} ${text}`);
-    else this.say(text || (ok ? words.sayDone : words.sayLater));
+    else this.say(text || (ok ? words.sayDone : words.sayLater), ok ? SAID_MS : REFUSED_MS);
   }
 
   show(id) {
     byId(id).querySelector("form").reset();
+    this.complain(byId(id), "", null);
     byId(id).showModal();
+  }
+
+  // The session is over, or is not any more. A form that is open keeps what was typed: it can still be copied.
+  over(why, stays) {
+    if (this.overWhy !== why && why !== "") for (const dialog of document.querySelectorAll("dialog[open]")) this.complain(dialog, why, null);
+    this.overWhy = why;
+    document.body.dataset.over = why === "" ? "" : "yes";
+    byId("over-why").textContent = why;
+    byId("stays").textContent = stays;
+    byId("over-why").hidden = why === "";
+  }
+
+  // The line that stands there anyway is what the key is told.
+  refuse() {
+    const line = byId("over-why");
+    line.dataset.asked = "yes";
+    clearTimeout(this.askedTimer);
+    this.askedTimer = setTimeout(() => { line.dataset.asked = ""; }, SAID_MS);
+  }
+
+  // In the page's own words: a browser's would be in the browser's language.
+  complain(dialog, text, field) {
+    for (const one of dialog.querySelectorAll("[aria-invalid]")) one.removeAttribute("aria-invalid");
+    const place = dialog.querySelector(".fault");
+    if (place !== null) place.textContent = text;
+    field?.setAttribute("aria-invalid", "true");
+    field?.focus();
+  }
+
+  // What keeps a form from being sent, and in which field; null when nothing does.
+  fault(form) {
+    if (this.overWhy !== "") return [this.overWhy, null];
+    for (const field of form.querySelectorAll("input, select")) {
+      if (field.required && field.value.trim() === "" && !field.validity.badInput) return [words.sayNeeded, field];
+      if (!field.validity.valid) return [field.type === "number" ? words.sayPercent : words.saySure, field];
+    }
+    return null;
+  }
+
+  submit(event, dialog, request) {
+    const fault = this.fault(event.target);
+    if (fault === null) return this.send(request(Object.fromEntries(new FormData(event.target))));
+    event.preventDefault();
+    this.complain(dialog, ...fault);
   }
 
   // What is sent when a dialog is left with Enter; Esc sends nothing.
@@ -92,7 +143,7 @@ export class Desk {
       const dialog = byId(id);
       dialog.querySelector(".back").addEventListener("click", () => dialog.close());
       if (request === null) continue;
-      dialog.querySelector("form").addEventListener("submit", (event) => this.send(request(Object.fromEntries(new FormData(event.target)))));
+      dialog.querySelector("form").addEventListener("submit", (event) => this.submit(event, dialog, request));
     }
     byId("alarm").querySelector("form").addEventListener("submit", (event) => { event.preventDefault(); this.confirmAlarm(); });
   }
@@ -116,6 +167,7 @@ export class Desk {
   raise() {
     this.raisedMs = performance.now();
     byId("alarm-by").value = "";
+    byId("alarm").querySelector(".fault").textContent = "";
     if (!byId("alarm").open) byId("alarm").showModal();
     byId("alarm-by").focus();
     this.sound.start();
@@ -135,14 +187,16 @@ export class Desk {
 
   confirmAlarm() {
     const by = byId("alarm-by").value.trim();
-    if (performance.now() - this.raisedMs < DEAD_MS || !INITIALS.test(by)) {
+    const isTooSoon = performance.now() - this.raisedMs < DEAD_MS;
+    if (isTooSoon || !INITIALS.test(by)) {
       byId("alarm-by").value = "";
+      if (!isTooSoon) byId("alarm").querySelector(".fault").textContent = words.sayInitials;
       return;
     }
     if (this.ask({ do: "acknowledge", alarm: this.waiting.id, by })) return;
     // Nobody hears it: the screen must be free again, and a page that gets no data must not hide that it does not.
     this.alarm(null);
-    this.say(words.sayLater);
+    this.say(words.sayLater, REFUSED_MS);
   }
 
   problems(open) {

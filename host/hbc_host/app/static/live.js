@@ -12,6 +12,7 @@ const ecg = new EcgCanvas(byId("ecg"));
 const rr = new RrPlot(byId("rr-plot"), document.body.dataset.sayRest);
 const response = new ResponsePlot(byId("response"), document.body.dataset.saySeconds);
 let socket = null;
+let isOver = false; // the server said that it ends: what the page shows is the end, and not old
 let heardMs = performance.now();
 const desk = new Desk((request) => {
   if (socket === null || socket.readyState !== WebSocket.OPEN) return false;
@@ -62,10 +63,13 @@ const takes = {
     byId("protocol").textContent = message.protocol;
     document.body.dataset.phase = message.phase;
     document.body.dataset.feed = message.feed;
+    desk.over(message.over, message.stays);
   },
   alarm: (message) => desk.alarm(message.alarm),
   done: (message) => desk.done(message),
+  report: (message) => { byId("report").textContent = message.text; byId("report").hidden = message.text === ""; },
   tick: () => {},
+  bye: () => { isOver = true; },
 };
 
 function hear(message) {
@@ -83,10 +87,10 @@ function setLink(state) {
 function connect() {
   socket = new WebSocket(`ws://${location.host}/socket`);
   socket.onmessage = (event) => hear(JSON.parse(event.data));
-  socket.onclose = () => { socket = null; setTimeout(connect, AGAIN_MS); };
+  socket.onclose = () => { socket = null; if (!isOver) setTimeout(connect, AGAIN_MS); };
 }
 
-setInterval(() => { if (performance.now() - heardMs > SILENT_MS) setLink("cut"); }, 500);
+setInterval(() => { if (!isOver && performance.now() - heardMs > SILENT_MS) setLink("cut"); }, 500);
 const sizes = new ResizeObserver(repaint);
 for (const canvas of document.querySelectorAll("canvas")) sizes.observe(canvas);
 connect();

@@ -1,0 +1,226 @@
+"""The end of a session and silence of the box: how long is waited, what is refused then, which time is counted."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+
+import pytest
+from hbc_host.app.desk import Desk
+from hbc_host.app.hub import SILENT_S, Hub
+from hbc_host.app.state import LiveState
+from hbc_host.app.view import cells, over_words
+from hbc_host.app.words import Words
+from hbc_host.cli import app
+from hbc_host.live import over
+from hbc_host.live.feed import Feed
+from hbc_host.live.feed_client import FeedClient
+from hbc_host.live.follow import Follow
+from hbc_host.live.over import ALONE_S, LastWait, closed_words
+from hbc_host.live.rebuild import rebuild
+from hbc_host.live.silence import AWAY_S, Silence
+from hbc_host.live.words_now import take_command
+from hbc_host.parts import note
+from hbc_host.protocol import frame
+from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
+from hbc_host.store import records
+from hbc_host.store.database import open_store
+from hbc_host.store.sessions import keep_visit
+from hbc_wire import messages
+from support import hello_values, values_of
+from support_clinic import put_store
+from support_live import a_visit
+from typer.testing import CliRunner
+
+EN = Words("en")
+NO_PRACTICE = a_visit().model_copy(update={"practice": False})
+OVER = closed_words(NO_PRACTICE)
+
+
+class Clock:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 100.0
+        monkeypatch.setattr(over.time, "monotonic", lambda: self.now_s)
+
+
+def finished() -> Follow:
+    follow = Follow(a_visit())
+    for idx in range(len(follow.runs)):
+        follow.begin_site(idx, idx)
+        follow.end_site(idx)
+    assert follow.is_finished
+    return follow
+
+
+def test_a_finished_session_counts_down_to_its_end_and_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, wait, follow = Clock(monkeypatch), LastWait(600.0), finished()
+    assert not wait.look(follow, 1)
+    assert wait.news(follow) == "all sites are done: press E to end the session, or it ends by itself in 10 min"
+    clock.now_s += 599.0
+    assert not wait.look(follow, 1)
+    assert wait.fields("") == {"over_why": "", "ends_in_s": 1.0}
+    assert wait.news(follow) == ""
+    clock.now_s += 1.0
+    assert wait.look(follow, 1)
+    assert wait.fields("over") == {"over_why": "over", "ends_in_s": None}
+
+
+def test_nobody_is_waited_for_when_nobody_is_there_and_an_observation_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, wait, follow = Clock(monkeypatch), LastWait(600.0), finished()
+    take_command(follow, "adverse_event", {"what": "syncope", "severity": "mild", "by": "A"})
+    assert not wait.look(follow, 1)
+    assert wait.fields("")["ends_in_s"] is None
+    assert "waits for the end of the observation" in wait.news(follow)
+    clock.now_s += 10_000.0
+    assert not wait.look(follow, 1)
+    assert not wait.look(follow, 0)
+    assert wait.fields("")["ends_in_s"] == ALONE_S
+    clock.now_s += ALONE_S
+    assert wait.look(follow, 0)
+
+
+def test_a_session_under_way_ends_by_nothing_but_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, wait, follow = Clock(monkeypatch), LastWait(1.0), Follow(a_visit())
+    clock.now_s += 3600.0
+    assert not wait.look(follow, 0)
+    assert (wait.fields(""), wait.news(follow)) == ({"over_why": "", "ends_in_s": None}, "")
+    take_command(follow, "end", {"by": "A", "why": "x"})
+    assert wait.look(follow, 1)
+
+
+def test_words_that_come_after_the_end_are_each_refused_with_its_reason_those_that_waited_too(tmp_path: Path) -> None:
+    with Feed(tmp_path) as feed, FeedClient(tmp_path) as client:
+        client.send("remark", text="waits")
+        limit_s = time.monotonic() + 120.0
+        while feed.commands.empty():
+            assert time.monotonic() < limit_s
+            time.sleep(0.01)
+        feed.refuse(OVER)
+        client.send("remark", text="comes later")
+        answers = [client.receive(120.0), client.receive(120.0)]
+    assert answers == [{"kind": "done", "do": "remark", "ok": False, "text": OVER}] * 2
+
+
+def test_the_command_that_the_page_names_for_an_adverse_event_works_as_it_stands(tmp_path: Path) -> None:
+    store = tmp_path / "store.sqlite"
+    put_store(store)
+    with open_store(str(store)) as session:
+        patient = records.add_patient(session, NO_PRACTICE.pseudonym, records.PatientFacts(), who="me")
+        keep_visit(session, patient, NO_PRACTICE, tmp_path, who="me")
+    _, *words = shlex.split(OVER.rpartition(": ")[2].replace("KIND", "syncope").replace("SEVERITY", "mild"))
+    for some, says in ((words, ""), (["patient", "show", NO_PRACTICE.pseudonym], "syncope, mild")):
+        done = CliRunner().invoke(app, some, env={"HBC_STORE": str(store)})
+        assert done.exit_code == 0, done.output
+        assert says in done.output
+
+
+@pytest.mark.parametrize("key", list("ravnoise0"))
+def test_in_a_terminal_keys_that_write_are_refused_after_the_end_and_say_why(key: str) -> None:
+    desk = Desk(EN)
+    assert desk.key(key, LiveState(), OVER) is None
+    assert desk.form is None
+    assert desk.prompt == OVER
+
+
+def test_in_a_terminal_a_form_that_is_open_at_the_end_is_refused_and_the_cards_still_come() -> None:
+    desk, live = Desk(EN), LiveState()
+    for key in "nhello":
+        desk.key(key, live)
+    assert desk.key("\r", live, OVER) is None
+    assert desk.prompt == OVER
+    desk.key("c", live, OVER)
+    assert desk.shows_cards
+    desk.key("q", live, OVER)
+    assert desk.wants_out
+
+
+def test_a_session_that_is_over_says_so_though_its_last_word_did_not_come() -> None:
+    live = LiveState()
+    live.take({"kind": "state", "phase": "finished", "now_s": 1.0})
+    assert over_words(live, EN, "live") == "", "it waits for its end, and takes words"
+    assert over_words(live, EN, "over").startswith("The session is over")
+    live.take({"kind": "state", "phase": "pause", "now_s": 1.0, "over_why": OVER})
+    assert over_words(live, EN, "live") == OVER
+
+
+@pytest.mark.parametrize(("why", "feed"), [(OVER, "over"), ("", "lost")])
+def test_a_session_that_somebody_broke_off_is_over_and_one_that_was_killed_is_lost(
+    tmp_path: Path, why: str, feed: str
+) -> None:
+    hub = Hub(tmp_path, "en")
+    hub.take({"kind": "state", "phase": "pause", "now_s": 1.0, "next_train_s": 3.0, "over_why": why})
+    hub._heard_s -= SILENT_S
+    hub.refresh()
+    assert hub.feed == feed
+    said = cells(hub.live, EN, hub.feed)
+    assert ("has ended" in said["phase"].text, "next train" in said["next"].text) == (bool(why), not why)
+
+
+def test_a_page_that_asks_after_the_end_or_is_not_answered_before_it_gets_the_reason(tmp_path: Path) -> None:
+    hub = Hub(tmp_path, "nl")
+    browser = hub.join()
+    hub.take({"kind": "state", "phase": "finished", "now_s": 1.0, "over_why": OVER})
+
+    def answers() -> list[tuple[bool, str]]:
+        waiting = [browser.queue.get_nowait() for _ in range(browser.queue.qsize())]
+        return [(one["ok"], one["text"]) for one in waiting if one["kind"] == "done"]
+
+    hub.ask(browser, "adverse_event", {"what": "syncope", "severity": "mild", "text": "", "by": "A"})
+    why = f"De sessie is afgelopen: noteer ongewenste voorvallen met: {OVER.rpartition(': ')[2]}"
+    assert answers() == [(False, why)]
+    hub._asked = [browser]
+    hub._lost()
+    assert answers() == [(False, why)]
+
+
+def test_the_page_of_a_demonstration_says_when_it_presses_r_itself_and_no_other_time() -> None:
+    live = LiveState()
+    live.take({"kind": "practice", "site": "BF3-L", "ready_in_s": 4.6})
+    for phase, site, shown in (("waiting", "BF3-L", True), ("waiting", "5CM-L", False), ("rest", "BF3-L", False)):
+        live.take({"kind": "state", "phase": phase, "site": site, "now_s": 1.0, "rest_left_s": 9.0})
+        text = cells(live, EN, "live")["next"].text
+        assert ("R is pressed by the demonstration in 5 s" in text) == shown, phase
+
+
+def test_silence_is_counted_from_its_first_moment_and_bytes_that_move_no_clock_do_not_end_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = [50.0]
+    monkeypatch.setattr("hbc_host.live.silence.time.monotonic", lambda: now_s[0])
+    silence = Silence(lambda: now_s[0] - 7.0)
+    assert silence.silent_s == float("inf")
+    assert silence.away_s is None
+    silence.heard(went_on=True)
+    now_s[0] += AWAY_S / 2
+    assert silence.away_s is None, "between two blocks"
+    now_s[0] += 0.9
+    assert silence.away_s == pytest.approx(0.9 + AWAY_S / 2)
+    silence.heard(went_on=False)
+    now_s[0] += 0.4
+    assert silence.away_s == pytest.approx(1.3 + AWAY_S / 2), "its clock still stands"
+    silence.heard(went_on=True)
+    assert silence.silent_s == 0.0
+
+
+def test_a_box_that_restarts_within_a_second_costs_an_observation_no_time_also_when_the_log_is_heard_again(
+    tmp_path: Path,
+) -> None:
+    visit = a_visit()
+    log = LogWriter(tmp_path / LOG_NAME)
+    said = [
+        (1000.0, messages.Hello, hello_values(boot_n=7)),
+        (1000.0, messages.EcgBlock, values_of(messages.EcgBlock, first_us=60_000_000)),
+        (1001.2, messages.Hello, hello_values(boot_n=8)),
+        (1001.3, messages.EcgBlock, values_of(messages.EcgBlock, first_us=100_000)),
+    ]
+    for host_s, message, values in said[:2]:
+        log.append(Chunk(FROM_BOX, host_s, frame(message, 0, *values)))
+    event = {"what": "syncope", "severity": "mild", "text": "", "by": "A", "at_us": 60_050_000}
+    log.append(note(1000.0, "adverse_event", **event))
+    for host_s, message, values in said[2:]:
+        log.append(Chunk(FROM_BOX, host_s, frame(message, 0, *values)))
+    log.close()
+    assert 1.1 < rebuild(tmp_path, visit).observed_s < 1.35, "in doubt it lasts longer"
