@@ -18,6 +18,7 @@ from hbc_host.cli_common import (
     refuse_twice,
 )
 from hbc_host.errors import InputError
+from hbc_host.names import report_name
 
 if TYPE_CHECKING:
     from hbc_host.analysis import Analysis
@@ -120,7 +121,8 @@ def report(
 ) -> None:
     """Write the report of a session, or of a result saved with `hbc analyze --json`, as HTML or PDF.
 
-    Without --out the report stands beside its source: SESSION/report.html, or FILE.html for FILE.json.
+    Without --out the report stands beside its source: SESSION/report.html, or FILE.html for FILE.json; in another
+    language than the session's own as report.nl.html.
 
     Example: hbc report sessions/P-014 --pdf --lang nl
     """
@@ -129,9 +131,11 @@ def report(
     out = Output(None)
     from hbc_host.cli_store import ask_key_if_needed
     from hbc_host.clinic.visit import VISIT_NAME
+    from hbc_host.report.language import language
     from hbc_host.report.results_json import read_command, read_document
 
-    targets = [_target(source, out_path, pdf=pdf) for source in sources]
+    language(lang or "en")  # before the work: a language that is not there
+    targets = [_target(source, out_path, lang, pdf=pdf) for source in sources]
     refuse_shared(sources, targets)
     if any((source / VISIT_NAME).exists() for source in sources):  # its report shows the course, from the store
         ask_key_if_needed(store)
@@ -208,12 +212,14 @@ def given(option: str, value: object) -> list[str]:
     return [option, str(value).removesuffix(".0") if isinstance(value, float) else str(value)]  # every digit counts
 
 
-def _target(source: Path, out_path: Path | None, *, pdf: bool) -> Path:
+def _target(source: Path, out_path: Path | None, lang: str | None, *, pdf: bool) -> Path:
+    from hbc_host.report.of_folder import default_target
+
     ending = ".pdf" if pdf else ".html"
-    if out_path is None:
-        return source / f"report{ending}" if source.is_dir() else source.with_suffix(ending)
-    if out_path.is_dir():
-        return out_path / f"{source.stem}{ending}"
+    if out_path is None and source.is_dir():
+        return default_target(source, lang, ending)
+    if out_path is None or out_path.is_dir():
+        return (out_path or source.parent) / report_name(lang or "en", stem=source.stem, ending=ending)
     if pdf and out_path.suffix.lower() != ".pdf":
         raise InputError(f"--pdf --out {out_path}: the name of a PDF ends in .pdf; or leave --pdf out")
     return out_path

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hbc_host.cli_common import HbcGroup, JsonOption, Output, command_line, progress, refuse_overwriting
 from hbc_host.counting import counted
 from hbc_host.errors import InputError
+
+if TYPE_CHECKING:
+    from hbc_host.cohort.recordings import RecordingRef
 
 app = typer.Typer(
     name="cohort",
@@ -32,6 +35,9 @@ ImprovementOption = Annotated[
         "--improvement", metavar="SHARE", min=0.01, max=0.99, help="Fall of score that counts as improvement."
     ),
 ]
+PracticeOption = Annotated[
+    bool, typer.Option("--with-practice", help="Take practice and simulated boxes in, to try the analysis itself.")
+]
 JSON_NAME, HTML_NAME = "cohort.json", "cohort.html"
 
 
@@ -41,6 +47,7 @@ def check(
     outcomes: OutcomesOption,
     protocol: ProtocolOption = None,
     improvement: ImprovementOption = 0.2,
+    with_practice: PracticeOption = False,
     json_target: JsonOption = None,
 ) -> None:
     """See what loads, what is missing and what cannot be, each with a reason, before anything is fitted.
@@ -53,12 +60,11 @@ def check(
     from hbc_host.cohort.audit import audit_cohort
     from hbc_host.cohort.document import plain
     from hbc_host.cohort.outcomes import read_outcomes
-    from hbc_host.cohort.recordings import find_recordings
 
     table = read_outcomes(outcomes, improvement_share=improvement, strict=False)
-    refs = find_recordings(folder)
+    refs, aside = _recordings(folder, with_practice)
     with progress("reading") as bar:
-        audit = audit_cohort(refs, table, protocol_name=protocol, on_done=bar)
+        audit = audit_cohort(refs, table, protocol_name=protocol, left_out=aside, on_done=bar)
     from hbc_host.cli_cohort_words import show_audit
 
     show_audit(out, audit)
@@ -75,6 +81,7 @@ def fit(
     ] = None,
     protocol: ProtocolOption = None,
     improvement: ImprovementOption = 0.2,
+    with_practice: PracticeOption = False,
     jobs: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Processes; else one per core.", show_default=False)
     ] = None,
@@ -100,13 +107,14 @@ def fit(
     from hbc_host.cohort.fit import fit_cohort
     from hbc_host.cohort.outcomes import read_outcomes
     from hbc_host.cohort.provenance import provenance_of
-    from hbc_host.cohort.recordings import find_recordings
     from hbc_host.cohort.report import write_report
     from hbc_host.cohort.run_table import RunStore
     from hbc_host.cohort.scatter import cache_folder, estimate_cohort
 
     table = read_outcomes(outcomes, improvement_share=improvement)
-    refs = find_recordings(folder)
+    refs, aside = _recordings(folder, with_practice)
+    for place, reason in aside.items():
+        out.say(f"{place}: {reason}")
     with progress("estimating runs") as bar:
         runs, new_n = estimate_cohort(
             refs,
@@ -122,14 +130,27 @@ def fit(
     words: list[Any] = ["cohort", "fit", folder, "--outcomes", outcomes, "--out", target, "--seed", seed]
     words += ["--protocol", protocol] if protocol else []
     words += ["--improvement", improvement] if improvement != 0.2 else []
+    words += ["--with-practice"] if with_practice else []
     made_by = provenance_of(command_line(*words), refs, runs, outcomes, seed=seed, scheduler=scheduler)
-    document = to_document(found, made_by, table.notes)
+    document = to_document(found, made_by, (*table.notes, *(f"{place}: {reason}" for place, reason in aside.items())))
     write_document(target / JSON_NAME, document)
     with progress("drawing"):
         write_report(document, target / HTML_NAME)
     show_fit(out, document)
     out.say(f"report: {target / HTML_NAME}")
     out.json(document)
+
+
+def _recordings(folder: Path, with_practice: bool) -> tuple[list[RecordingRef], dict[str, str]]:
+    """Recordings to analyse, and by place those left out with the reason; raises InputError when none stays."""
+    from hbc_host.cohort.recordings import find_recordings, left_out
+
+    found = find_recordings(folder)
+    aside = {} if with_practice else left_out(found)
+    refs = [ref for ref in found if ref.place not in aside]
+    if not refs:
+        raise InputError(f"{folder}: {counted(len(found), 'recording')}, all of them practice; see --with-practice")
+    return refs, aside
 
 
 def _refuse_inside(folder: Path, target: Path) -> None:

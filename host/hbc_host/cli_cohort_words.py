@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hbc_host.cli_common import Output
     from hbc_host.cohort.audit import Audit, Finding
 
-LEVELS_SHOWN = ("refused", "warning")
+LEVELS_SHOWN = ("refused", "left out", "warning")
 
 
 def show_audit(out: Output, audit: Audit) -> None:
@@ -30,6 +30,8 @@ def show_audit(out: Output, audit: Audit) -> None:
         out.console.print(table)
     for note in notes_together([one for one in audit.findings if one.level not in LEVELS_SHOWN]):
         out.say(note)
+    if audit.left_out_n:
+        out.say(f"{counted(audit.left_out_n, 'recording')} left out as practice (--with-practice takes them in)")
     sites = ", ".join(f"{site} {patients_n}" for site, patients_n in audit.sites)
     out.say(
         f"{audit.loaded_n} of {counted(audit.recordings_n, 'recording')} can be read, with "

@@ -211,3 +211,13 @@ def progress(text: str) -> Iterator[Callable[[float], None]]:
 def command_line(*words: object) -> str:
     """A command as one would type it, quoted where the shell needs it."""
     return shlex.join(["hbc", *(str(word) for word in words if word is not None)])
+
+
+def near(path: Path) -> str:
+    """A path as one would type it here: relative to the current folder where that is shorter."""
+    whole = str(path)
+    try:
+        here = os.path.relpath(whole)
+    except (OSError, ValueError):  # the current folder is gone, or on another drive
+        return whole
+    return here if len(here) < len(whole) else whole

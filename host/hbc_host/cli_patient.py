@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as changed
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -169,17 +170,23 @@ def visit(
     from hbc_host.report.words import overall_sentence
     from hbc_host.session import read_meta
     from hbc_host.store.records import find_patient
-    from hbc_host.store.sessions import VisitFacts, add_visit
+    from hbc_host.store.sessions import VisitFacts, add_visit, refuse_visit
 
-    analysis, _ = analyze_folder(recording, protocol)
     meta, _ = read_meta(recording)
     facts = VisitFacts(
         meta.created, str(recording.resolve()), treatment, operator, supervisor, second_person, mt, mt_method,
-        _pairs(state or []), to_document(analysis, command=""),
+        _pairs(state or []),
     )  # fmt: skip
+    with opened_store(store, "write") as session:  # before the analysis: it takes a while
+        find_patient(session, patient)
+        refuse_visit(session, facts)
+    analysis, _ = analyze_folder(recording, protocol)
+    document = to_document(analysis, command="")
+    facts = changed(facts, result=document, practice=analysis.is_simulated)
     with opened_store(store, "write") as session:
         add_visit(session, find_patient(session, patient), facts, who=who_changes(by))
-    print(f"{patient}, {meta.created:%Y-%m-%d}: {overall_sentence(analysis)}")
+    practice = " (practice: a simulated box)" if facts.practice else ""
+    print(f"{patient}, {meta.created:%Y-%m-%d}{practice}: {overall_sentence(analysis)}")
 
 
 @app.command()

@@ -11,13 +11,16 @@ import typer
 from hbc_host.cli_common import command_line, refuse_overwriting
 from hbc_host.cli_store import PatientArgument, StoreOption, opened_store
 from hbc_host.errors import InputError
+from hbc_host.names import report_name
 
 
 def report(
     patient: PatientArgument,
     out_path: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Where to write; else P.html or P.pdf here.", show_default=False),
+        typer.Option(
+            "--out", metavar="FILE", help="Where to write; else P.html, P.nl.pdf ... here.", show_default=False
+        ),
     ] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="A PDF on A4 instead of HTML.")] = False,
     lang: Annotated[str, typer.Option("--lang", metavar="LANG", help="en or nl.")] = "en",
@@ -33,7 +36,7 @@ def report(
 
     Example: hbc patient report P-014 --pdf --lang nl
     """
-    target = out_path or Path(f"{patient}{'.pdf' if pdf else '.html'}")
+    target = out_path or Path(report_name(lang, stem=patient, ending=".pdf" if pdf else ".html"))
     if pdf and target.suffix.lower() != ".pdf":
         raise InputError(f"--pdf --out {target}: the name of a PDF ends in .pdf; or leave --pdf out")
     refuse_overwriting([], {"--out": target})

@@ -43,32 +43,51 @@ STEPS_NOTE = "one for all trains, or one for each"
 @app.command()
 def new(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="dash, itbs, 10hz or custom.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it, such as dash.toml.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Where to write it; else KIND.toml.", show_default=False)
+    ] = None,
+    practice: Annotated[
+        bool, typer.Option("--practice", help="Filled in for the simulated patient, and for nobody else.")
+    ] = False,
 ) -> None:
     """Write a protocol file to fill in. Every line says what it is.
+
+    With --practice it is whole, with values for the simulated patient: to rehearse a session with hbc sim. No real box
+    takes it.
 
     Example: hbc protocol new dash dash.toml
     """
     if kind not in KINDS:
         raise InputError(f"{kind!r} is no kind of protocol; use {', '.join(KINDS)}")
+    if practice and kind != "dash":
+        raise InputError(f"the simulated stimulator gives Dash trains, not {kind}; practise with: dash --practice")
+    file = file or Path(f"{kind}-practice.toml" if practice else f"{kind}.toml")
+    _write_new(file, _template("practice.toml.j2" if practice else "protocol.toml.j2", kind))
+    if practice:
+        print(f"{file} written, for the simulated patient only; next: hbc session new P-001 --protocol {file}")
+    else:
+        print(f"{file} written; fill in intensities and caps, then: hbc protocol check {file}")
+
+
+def _template(name: str, kind: str) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    template = Environment(loader=PackageLoader("hbc_host", "clinic"), undefined=StrictUndefined).get_template(
-        "protocol.toml.j2"
-    )
-    text = template.render(
+    template = Environment(loader=PackageLoader("hbc_host", "clinic"), undefined=StrictUndefined).get_template(name)
+    return template.render(
         kind=kind,
         name=NAMES[kind],
         trains_note=TRAINS_NOTES[kind],
         pulses_note=PULSES_NOTES[kind],
         steps_note=RAMP_NOTE if kind == "dash" else STEPS_NOTE,
     )
+
+
+def _write_new(file: Path, text: str) -> None:
     try:
         with file.open("x", encoding="utf-8") as out:
             out.write(text + "\n")
     except FileExistsError:
         raise InputError(f"{file} exists already; choose another name, nothing is ever overwritten") from None
-    print(f"{file} written; fill in intensities and caps, then: hbc protocol check {file}")
 
 
 @app.command()
@@ -95,6 +114,7 @@ def check(file: FileArgument, json_target: JsonOption = None) -> None:
         {
             "name": protocol.name,
             "state": state,
+            "practice": protocol.practice,
             "open": list(points),
             "pulses_n": pulses_n,
             "sha256": protocol.content_sha256(),
@@ -104,6 +124,9 @@ def check(file: FileArgument, json_target: JsonOption = None) -> None:
         raise InputError(
             f"{file} was changed after it was signed; have it signed again: hbc protocol sign {file} --by NAME"
         )
+    if protocol.practice and not points:
+        out.say("for practice: the simulated box takes it, signed or not; a real box is refused")
+        return
     if points:
         raise InputError(f"{file}: {len(points)} points are open; the clinic decides them before it signs")
     if state == "unsigned":
@@ -156,7 +179,7 @@ def show(
     if not over:
         _print_plan(out, f"{protocol.name}, visit {visit} of {patient}", plan)
     out.say(f"{plan.pulses_n} pulses, {plan.duration_s / 60.0:.0f} min without moving the coil; protocol {state}")
-    if state == "signed" and not over:
+    if state == "signed" and not over and not protocol.practice:  # hbc record knows nothing of protocol files
         out.say(f"record it with: {record_command(protocol, plan, f'{patient}-{visit}')}")
     out.json(_document(protocol, plan, over, state))
     if over:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from hbc_host.cli_common import command_line
 from hbc_host.counting import counted
 
 if TYPE_CHECKING:
@@ -24,12 +25,13 @@ def visit_words(visit: Visit) -> list[str]:
         f"visit {visit.visit_n} of {visit.pseudonym}, {visit.created.astimezone():%Y-%m-%d %H:%M}{treatment}{practice}",
         f"protocol {visit.protocol.name}, {_signature(visit)}",
     ]
-    if visit.operator:
-        lines.append(f"operator {visit.operator}, supervisor {visit.supervisor}, second person {visit.second_person}")
+    people = {"operator": visit.operator, "supervisor": visit.supervisor, "second person": visit.second_person}
+    if named := [f"{role} {name}" for role, name in people.items() if name]:  # practice needs nobody
+        lines.append(", ".join(named))
     lines += _screening_words(visit) + _state_words(visit)
     if visit.motor_threshold is not None:
         mt = visit.motor_threshold
-        lines.append(f"motor threshold {mt.mso_pct:g} %MSO, {mt.method}, {mt.on}, {mt.by}")
+        lines.append(", ".join(filter(None, (f"motor threshold {mt.mso_pct:g} %MSO", mt.method, str(mt.on), mt.by))))
     for n, (site, run) in enumerate(zip(visit.sites, visit.plan.runs, strict=True)):
         intensities = [train.intensity_mso_pct for train in run.trains]
         span = f"{min(intensities):g}" + ("" if len(set(intensities)) == 1 else f" to {max(intensities):g}")
@@ -40,6 +42,18 @@ def visit_words(visit: Visit) -> list[str]:
     before = f", {visit.pulses_before_n} earlier today" if visit.pulses_before_n else ""
     minutes = visit.plan.duration_s / 60.0
     lines.append(f"{visit.plan.pulses_n} pulses{before}, {minutes:.0f} min without moving the coil; within the caps")
+    return lines
+
+
+def next_step(visit: Visit, store: str | None) -> list[str]:
+    """What to type to run the session of a visit; ``store`` as it was given."""
+    # A protocol for practice needs no signature; the clinic's own is practised with without one only by saying so.
+    needs = visit.signature_state != "signed" and not visit.protocol.practice
+    words = ["session", "run", f"{visit.pseudonym}/{visit.visit_n}", "--port", "PORT"]
+    words += (["--unsigned"] if needs else []) + ([] if store is None else ["--store", store])
+    lines = [f"next: {command_line(*words)}"]
+    if visit.practice:
+        lines.append("PORT is that of the simulated box, which hbc sim switches on in another terminal")
     return lines
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hbc_host.cli_common import JsonOption, Output, command_line
+from hbc_host.cli_common import JsonOption, Output, near
 from hbc_host.cli_store import ByOption, PatientArgument, SeriesOption, StoreOption, opened_store, who_changes
 from hbc_host.cli_visit_options import tables_from
 from hbc_host.counting import counted
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def new(
     patient: PatientArgument,
-    protocol: Annotated[Path, typer.Option("--protocol", metavar="FILE", help="Signed protocol file.")],
+    protocol: Annotated[Path, typer.Option("--protocol", metavar="FILE", help="Protocol file, signed or practice.")],
     answers: Annotated[
         Path | None, typer.Option("--answers", metavar="FILE", help="Answers as TOML.", show_default=False)
     ] = None,
@@ -107,6 +107,7 @@ def _lay_down(
     from hbc_host.store.roles import require
 
     protocol = load_protocol(protocol_file)
+    practice = practice or protocol.practice
     now = datetime.now().astimezone()
     with opened_store(store, "write") as session:
         known = known_of(session, find_patient(session, pseudonym), now)
@@ -121,7 +122,7 @@ def _lay_down(
             require(session, "override")
         elsewhere_n = answers.pulses_elsewhere_n or 0
         folder = make_visit(session, patient, visit, out_dir, who=who_changes(by), pulses_elsewhere_n=elsewhere_n)
-    _tell(out, visit, folder)
+    _tell(out, visit, folder, store)
 
 
 def _complete(tables: dict[str, Any], protocol: Any, known: Known, practice: bool) -> dict[str, Any]:
@@ -141,13 +142,14 @@ def _complete(tables: dict[str, Any], protocol: Any, known: Known, practice: boo
     return ask(tables, missing, known, str(tables.get("language", "en")))
 
 
-def _tell(out: Output, visit: Visit, folder: Path) -> None:
-    from hbc_host.cli_visit_words import visit_words
+def _tell(out: Output, visit: Visit, folder: Path, store: str | None) -> None:
+    from hbc_host.cli_visit_words import next_step, visit_words
 
     for line in visit_words(visit):
         out.say(line)
-    out.say(f"folder: {folder}")
-    out.say(f"next: {command_line('session', 'run', folder)} --port PORT")
+    out.say(f"folder: {near(folder)}")
+    for line in next_step(visit, store):
+        out.say(line)
     out.json({"folder": str(folder), "visit": visit.model_dump(mode="json")})
 
 

@@ -42,6 +42,7 @@ def record(
     resume: bool = False,
     manifest: bool = True,
     hello_timeout_s: float = HELLO_TIMEOUT_S,
+    accept: Callable[[Any], None] = lambda hello: None,
 ) -> RecordSummary:
     """Record from a box until ``stop()``, Ctrl-C, or the loss of the port.
 
@@ -79,6 +80,8 @@ def record(
         Write ``manifest.json`` at the end.
     hello_timeout_s : float
         How long the box may take to introduce itself, seconds.
+    accept : callable
+        Gets the box's Hello before anything is written; what it raises ends the recording before it began.
 
     Returns
     -------
@@ -109,6 +112,7 @@ def record(
     try:
         link.__enter__()
         first = link.wait_hello(hello_timeout_s)
+        accept(link.hello)
         if lock is not None:
             _check_same_box(folder, tally.hello, link.hello)
         listen(link, first, tap)  # before the disk is asked for anything

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,20 @@ def site_table(analysis: Analysis, extra: Sequence[tuple[str, Sequence[str]]] = 
         # Text, not str: a site named "[red]" must not become a colour.
         table.add_row(*(Text(cell) for cell in cells), style=STYLES[verdict])
     return table
+
+
+def truth_line(analysis: Analysis, truth_bpm: Sequence[float]) -> str:
+    """How many intervals hold what a simulated patient was made to do, and what to make of one that does not.
+
+    ``truth_bpm`` is one a site; nan where nothing is known.
+    """
+    known = [(site, truth) for site, truth in zip(analysis.sites, truth_bpm, strict=True) if math.isfinite(truth)]
+    missed = [site.site for site, truth in known if not site.coupling.ci90_bpm[0] <= truth <= site.coupling.ci90_bpm[1]]
+    where = f"; it lies outside at {words.listing(missed)}" if missed else ""
+    return (
+        f"{len(known) - len(missed)} of {len(known)} intervals hold the truth{where}. A 90 % interval is expected to "
+        f"miss it about once in ten times; how often it really does: docs/analysis.md, Effect and intervals"
+    )
 
 
 def comparison_table(analysis: Analysis) -> Table | None:

@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -59,6 +60,7 @@ class FakeSession:
     frames_bad_n: int = 0
     samples_lost_n: int = 0
     boots_n: int = 1
+    hello: Any = field(default_factory=lambda: SimpleNamespace(unique_id="a1b2c3d4e5f6"))
 
 
 def analyze_fake(session: FakeSession) -> Analysis:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import runpy
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -116,3 +120,36 @@ def test_a_decision_is_short_and_says_why_what_follows_and_what_shows_it(page: P
     assert text.startswith(f"# {page.name[:4]} ")
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences", "Evidence"]
     assert text.count("\n") < 40
+
+
+def commands_of(text: str) -> list[list[str]]:
+    """Command lines of hbc in blocks of code, as words; comments are left out."""
+    blocks = "\n".join(FENCE.findall(text))
+    lines = re.sub(r"\\\n\s*", " ", blocks).splitlines()
+    return [shlex.split(line, comments=True) for line in lines if line.startswith("hbc ")]
+
+
+def written_by(words: list[str]) -> list[str]:
+    """What a command writes in the current folder, as far as its options say; placeholders are left out."""
+    found = [value for option, value in itertools.pairwise(words) if option in ("--out", "--json", "--report")]
+    found += words[4:5] if words[1:3] == ["protocol", "new"] else []
+    found += words[3:4] if words[1:3] == ["cohort", "simulate"] else []
+    found += words[-1:] if words[1] == "export" else []
+    found += [f"{words[3]}.nl.pdf"] if words[1:3] == ["patient", "report"] else []
+    found += [f"{words[3]}-practice.toml"] if "--practice" in words and words[1] == "protocol" else []
+    # A name all in capitals stands for one of the reader's.
+    found = [name for name in found if not name.startswith(("-", "/", "../")) and not re.match("[A-Z_]+(/|$)", name)]
+    return [*found, "hbc-demo"] if words[1] == "demo" and "--out" not in words else found
+
+
+def test_what_documented_commands_write_in_a_checkout_stays_out_of_the_repository() -> None:
+    pages = [REPOSITORY / "README.md", DOCS / "tutorial.md", *DOCS.glob("howto/*.md")]
+    commands = [words for page in pages for words in commands_of(page.read_text("utf-8"))]
+    names = sorted({name for words in commands for name in written_by(words)})
+    assert {"cohort-demo", "dash.toml", "dash-practice.toml", "hbc-demo", "P-014.nl.pdf"} <= set(names)
+    if shutil.which("git") is None or not (REPOSITORY / ".git").exists():
+        pytest.skip("no git here: apt install git, and a checkout")
+    names += ["hbc-nl", "itbs.toml", "my-session"]  # what people type instead
+    asked = [name if Path(name).suffix else f"{name}/" for name in names]
+    done = subprocess.run(["git", "check-ignore", "--no-index", *asked], cwd=REPOSITORY, capture_output=True, text=True)
+    assert sorted(set(asked) - set(done.stdout.split())) == []

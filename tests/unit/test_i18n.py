@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
@@ -49,6 +50,23 @@ def test_one_and_several_are_two_forms_in_every_language(po):
             message.string[0], message.string[1], message.string[1]
         )  # fmt: skip
         assert message.string[0] != message.string[1], message.id
+
+
+def words_not_to_say() -> list[str]:
+    """The last column of the table in docs/howto/dutch.md."""
+    table = (Path(__file__).parents[2] / "docs/howto/dutch.md").read_text("utf-8")
+    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("| ")][1:]
+    return [word.strip() for row in rows for word in row[2].split(",")]
+
+
+@pytest.mark.parametrize("po", CATALOGUES, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
+def test_every_thing_has_one_dutch_word_in_all_catalogues(po):
+    banned = words_not_to_say()
+    assert len(banned) > 15
+    with po.open("rb") as file:
+        said = [text for message in read_po(file) if message.id for text in forms(message.string)]
+    whole = {word: re.compile(rf"(?<!\w){word}(?!\w)", re.IGNORECASE) for word in banned}
+    assert [(word, text) for text in said for word, pattern in whole.items() if pattern.search(text)] == []
 
 
 def placeholders(text: str) -> Counter[str]:

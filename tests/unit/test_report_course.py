@@ -111,6 +111,17 @@ def test_the_command_writes_a_private_file(store: str, tmp_path: Path, ending: s
     assert out.read_bytes().startswith(b"%PDF" if ending == "pdf" else b"<!DOCTYPE html>")
 
 
+def test_a_course_in_another_language_replaces_none(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for lang, name in (("en", "P-014.html"), ("nl", "P-014.nl.html")):
+        done = CliRunner().invoke(app, ["patient", "report", "P-014", "--store", store, "--lang", lang])
+        assert f"report: {name}" in done.output
+        assert f'lang="{lang}"' in (tmp_path / name).read_text("utf-8")
+    assert 'lang="en"' in (tmp_path / "P-014.html").read_text("utf-8")
+
+
 def test_a_pdf_by_another_name_is_refused(store: str, tmp_path: Path) -> None:
     words = ["patient", "report", "P-014", "--pdf", "--out", str(tmp_path / "r.html"), "--store", store]
     result = CliRunner().invoke(app, words)

@@ -94,8 +94,10 @@ def saved(four_sites: Analysis, tmp_path: Path) -> Path:
 def test_a_saved_result_becomes_a_dutch_pdf_beside_it(saved: Path) -> None:
     result = CliRunner().invoke(app, ["report", str(saved), "--pdf", "--lang", "nl"])
     assert result.exit_code == 0, result.output
-    assert saved.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
-    assert saved.with_suffix(".pdf").stat().st_mode & 0o777 == 0o600
+    written = saved.with_suffix(".nl.pdf")
+    assert written.read_bytes().startswith(b"%PDF")
+    assert written.stat().st_mode & 0o777 == 0o600
+    assert not saved.with_suffix(".pdf").exists(), "the English one has that name"
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from hbc_host.cli import app
+from hbc_host.cli_live import show_recording
 from hbc_host.clinic.protocol_file import ProtocolFile
 from hbc_host.clinic.sites import VisitSite
 from hbc_host.clinic.visit import Visit, visit_for, write_visit
 from hbc_host.io.ecg_signal import session_signal
 from hbc_host.parts import note
+from hbc_host.record import RecordSummary
 from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
 from hbc_host.report.delivered import Delivery
 from hbc_host.report.language import NONE, language
-from hbc_host.report.of_folder import read_folder, report_of_folder
+from hbc_host.report.of_folder import default_target, read_folder, report_of_folder
 from hbc_host.report.session_parts import SessionParts, session_parts
 from hbc_host.report.session_words import clock, preparation_rows
 from hbc_host.runs import RunInput, session_runs
@@ -34,6 +38,7 @@ from support_report import (
     site_of,
     visit_of_p014,
 )
+from typer.testing import CliRunner
 
 DURATION_S = 75.0
 EDGES_N = len(edge_times_us(DURATION_S))
@@ -230,7 +235,8 @@ def test_page_one_names_people_motor_threshold_and_who_signed() -> None:
         assert words in first
     assert "Motor threshold 52 %MSO (visible twitch, 2026-05-01, A. Jansen)" in first
     assert "Protocol signed by Dr. B. de Vries, 2026-04-01" in first
-    assert "Practice" not in first
+    assert "PRACTICE" not in first
+    assert "Adverse events 1; observation not ended" in first
 
 
 def test_everything_that_happened_is_on_the_page() -> None:
@@ -243,7 +249,7 @@ def test_everything_that_happened_is_on_the_page() -> None:
         "slow heart 1:05 12 s heart rate fell from 70 to 51 bpm",
         "to the end",
         "nobody",
-        "dizziness 1:40 mild",
+        f"dizziness 1:40 mild {NONE} A. Jansen not ended in the recording",
         "Discomfort, 0 to 10: A 3.5.",
         "electrode off: once, 2 s",
         "0:20: koffie (C. Smit)",
@@ -277,3 +283,54 @@ def test_what_was_measured_of_the_skull_is_said_in_the_language_of_the_report() 
 
 def visit_with(site: VisitSite) -> Visit:
     return visit_of_p014().model_copy(update={"sites": (site,)})
+
+
+def test_who_ended_the_observation_after_an_event_and_when_is_in_the_report(tmp_path: Path) -> None:
+    first = note(110.0, "adverse_event", what="syncope", severity="mild", text="", by="AJ", at_us=20_000_000)
+    second = note(111.0, "adverse_event", what="headache", severity="mild", text="", by="AJ", at_us=30_000_000)
+    over = note(112.0, "observation_over", by="CM", lasted_s=5.0, at_us=35_000_000)
+    last = note(113.0, "adverse_event", what="tingling", severity="mild", text="", by="AJ", at_us=36_000_000)
+    parts = parts_of(record(tmp_path / "s", [first, second, over, last]))
+    assert [one.over_by for one in parts.events] == ["CM", "CM", ""]
+    assert parts.events[1].at_s is not None
+    assert parts.events[1].over_s == pytest.approx(parts.events[1].at_s + 5.0)
+    english = Page(rendered(four_sites_of_one_person(), parts=SessionParts(events=parts.events, watched=True))).words()
+    assert "by CM, after 15 s" in english
+    assert "by CM, after 5 s" in english
+    assert "tingling" in english
+    assert english.count("not ended in the recording") == 1
+
+
+def test_a_report_in_another_language_replaces_none_and_its_name_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HBC_STORE", str(tmp_path / "none.sqlite"))
+    folder = record(tmp_path / "s", [])
+    write_visit(folder, visit_of_p014())  # a Dutch one
+    for options, name, code in (([], "report.html", "nl"), (["--lang", "en"], "report.en.html", "en")):
+        done = CliRunner().invoke(app, ["report", str(folder), *options])
+        assert done.exit_code == 0, done.stderr
+        assert f"report: {folder / name}\n" in done.stdout
+        assert f'lang="{code}"' in (folder / name).read_text("utf-8")
+    assert 'lang="nl"' in (folder / "report.html").read_text("utf-8")
+    assert default_target(folder, "en", ".pdf") == folder / "report.en.pdf"
+    assert default_target(folder, "nl", ".pdf") == folder / "report.pdf"
+    assert default_target(tmp_path, "nl", ".pdf") == tmp_path / "report.nl.pdf"  # English without a visit
+    refused = CliRunner().invoke(app, ["report", str(folder), "--lang", "fr"])
+    assert refused.exit_code != 0
+    assert sorted(path.name for path in folder.glob("report*")) == ["report.en.html", "report.html"]
+
+
+def test_after_its_report_a_recording_asks_for_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    summary = RecordSummary(tmp_path / "s", None, "stopped", "", 1, 1, 0, 0, 9, 9, 1.0, 1, 0, 0, 0)
+    before, after = (said_by(summary, report) for report in (None, tmp_path / "s" / "report.nl.html"))
+    assert before[-1] == "next: hbc report s"
+    assert after[-1] == "next: open s/report.nl.html in a browser; on paper: hbc report s --pdf"
+
+
+def said_by(summary: RecordSummary, report: Path | None) -> list[str]:
+    lines: list[str] = []
+    out = SimpleNamespace(say=lines.append, json=lambda document: None)
+    show_recording(out, summary, report)  # type: ignore[arg-type]
+    return lines

@@ -10,7 +10,7 @@ from hbc_host.report import (
     comparing,
     words,
 )
-from hbc_host.tables import comparison_table, published_table
+from hbc_host.tables import comparison_table, published_table, truth_line
 from rich.console import Console
 from rich.table import Table
 from support_report import (
@@ -58,3 +58,11 @@ def test_the_terminal_shows_the_same_comparison_as_the_report() -> None:
     others = printed(published_table(analysis))
     assert others == [[site.site, *comparing.published_cells(site)] for site in analysis.sites]
     assert comparison_table(compared(sites[0], sites[2])) is None
+
+
+def test_an_interval_that_misses_the_truth_of_the_demo_is_named_and_put_in_its_place(four_sites: Analysis) -> None:
+    held = truth_line(four_sites, [0.4, 3.0, float("nan"), 1.2])
+    assert held.startswith("3 of 3 intervals hold the truth. A 90 % interval is expected to miss it about once in ten")
+    missed = truth_line(four_sites, [0.4, 4.5, float("nan"), 1.2])
+    assert missed.startswith("2 of 3 intervals hold the truth; it lies outside at BF3-L.")
+    assert "docs/analysis.md" in missed

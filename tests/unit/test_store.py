@@ -12,8 +12,10 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from hbc_host import cli_analyze
 from hbc_host.cli_patient import app
 from hbc_host.errors import InputError, StoreError
+from hbc_host.session import META_NAME
 from hbc_host.store import records, sessions
 from hbc_host.store.audit import first_broken_idx
 from hbc_host.store.database import MIGRATIONS, newest_revision, open_store
@@ -23,6 +25,7 @@ from hbc_host.store.records import PatientFacts
 from hbc_host.store.sessions import VisitFacts
 from sqlalchemy import create_engine
 from sqlalchemy.exc import StatementError
+from support import a_meta
 from typer.testing import CliRunner
 
 
@@ -243,3 +246,25 @@ def test_the_course_of_a_patient_through_the_commands(place: Path, tmp_path: Pat
     assert run("show", "P-014").exit_code == 0
     assert run("delete", "P-014", "--yes").exit_code == 0
     assert "no patient P-014" in run("show", "P-014").stderr
+
+
+def test_a_visit_that_is_there_already_is_refused_before_anything_is_analysed(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    (folder / META_NAME).write_text(a_meta().to_json())
+    with open_store(str(place)) as session:
+        patient = records.add_patient(session, "P-1", PatientFacts(), who="me")
+        facts = VisitFacts(datetime(2026, 3, 1, 9, 0, tzinfo=UTC), str(folder))
+        sessions.add_visit(session, patient, facts, who="me")
+    monkeypatch.setattr(cli_analyze, "analyze_folder", lambda *_: pytest.fail("analysed before it was refused"))
+    store = ["--store", str(place)]
+    for words, reason in (
+        (["P-1", str(folder)], "a visit of P-1 already"),
+        (["P-9", str(folder)], "P-9"),
+        (["P-1", str(folder), "--mt", "140"], "not above 0 and up to 100"),
+    ):
+        refused = CliRunner().invoke(app, ["visit", *words, *store])
+        assert refused.exit_code == 2
+        assert reason in refused.stderr

@@ -74,7 +74,7 @@ def test_a_session_is_laid_down_by_options_and_found_again(clinic: Path) -> None
     beam = next(site for site in visit.sites if site.name == "BF3-L")
     assert (beam.measures["x_cm"], beam.measures["y_cm"]) == (6.59, 9.5)
     assert "FLAGS, the physician must know: syncope" in made.stderr
-    assert f"next: hbc session run {folder} --port PORT" in made.stderr
+    assert "next: hbc session run P-1/1 --port PORT\n" in made.stderr
     assert "P-1/1  visit 1" in run("list", "P-1").stdout
     for words in (folder, "P-1/1", "P-1"):
         shown = run("show", words)
@@ -204,6 +204,24 @@ def test_an_unsigned_protocol_is_for_practice_only(clinic: Path) -> None:
     made = new(clinic, *THRESHOLD, *SKULL, "--practice")
     assert made.exit_code == 0, made.stderr
     assert "practice: nobody is stimulated" in made.stdout
+
+
+@pytest.mark.parametrize(
+    ("people", "line"),
+    [
+        (PEOPLE, "operator AJ, supervisor BdV, second person CM"),
+        (PEOPLE[:2], "operator AJ"),
+        (PEOPLE[2:4], "supervisor BdV"),
+        ((), None),
+    ],
+)
+def test_practice_names_the_people_who_are_there_and_nobody_else(
+    clinic: Path, people: tuple[str, ...], line: str | None
+) -> None:
+    assert new(clinic, "--practice", *people, *THRESHOLD, *SKULL, *STATE).exit_code == 0
+    lines = run("show", "P-1").output.splitlines()
+    assert [one for one in lines if "operator" in one or "supervisor" in one] == ([line] if line else [])
+    assert not [one for one in lines if ", ," in one or " ," in one or one.rstrip().endswith((",", "operator"))]
 
 
 def test_nothing_is_left_when_the_folder_cannot_be_used(clinic: Path) -> None:

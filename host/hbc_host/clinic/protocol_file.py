@@ -163,6 +163,8 @@ class ProtocolFile(Table):
     name : str
     trains, intensity, sites, rest, caps, alarms
         The tables of the file.
+    practice : bool
+        Its values are for the simulated patient: a session by it is practice, and no real box takes it.
     signature : Signature or None
     """
 
@@ -174,6 +176,7 @@ class ProtocolFile(Table):
     rest: Rest = Rest()
     caps: Caps = Caps()
     alarms: Alarms = Alarms()
+    practice: bool = False
     signature: Signature | None = None
 
     @model_validator(mode="after")
@@ -185,7 +188,9 @@ class ProtocolFile(Table):
 
     def content_sha256(self) -> str:
         """Hash of all that a signature answers for; comments and order of the file do not count."""
-        return sha256(self.model_dump_json(exclude={"signature"}).encode()).hexdigest()
+        # Protocols that clinics have signed know no such word: it counts where it stands only.
+        left_out = {"signature"} if self.practice else {"signature", "practice"}
+        return sha256(self.model_dump_json(exclude=left_out).encode()).hexdigest()
 
 
 def load_protocol(path: Path | str) -> ProtocolFile:

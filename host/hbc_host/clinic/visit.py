@@ -103,6 +103,8 @@ class Visit(Table):
         planned = [(run.site, run.is_control) for run in self.plan.runs]
         if planned != [(site.name, site.control) for site in self.sites]:
             raise ValueError(f"the sites are not those of the plan: {', '.join(name for name, _ in planned)}")
+        if self.protocol.practice and not self.practice:
+            raise ValueError(f"the protocol {self.protocol.name} is for practice; have a protocol of the clinic signed")
         if not self.practice:
             missing = [name for name in ("operator", "supervisor", "second_person") if not getattr(self, name).strip()]
             missing += ["screening"] if self.screening is None else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from hbc_host.cohort.recordings import RecordingRef, digest, load_runs
 from hbc_host.counting import counted
 from hbc_host.errors import HbcError
 
-REFUSED, WARNING, NOTE = "refused", "warning", "note"
+REFUSED, LEFT_OUT, WARNING, NOTE = "refused", "left out", "warning", "note"
 TRAINS_MIN_N = 4
 RATES_BPM = (35.0, 150.0)
 GAPS_MAX_SHARE = 0.2
@@ -45,7 +45,10 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class Audit:
-    """Everything that ``hbc cohort check`` prints. ``analysable_n`` patients have a run that loads and an outcome."""
+    """Everything that ``hbc cohort check`` prints. ``analysable_n`` patients have a run that loads and an outcome.
+
+    ``left_out_n`` recordings are practice, and counted nowhere else.
+    """
 
     recordings_n: int
     loaded_n: int
@@ -55,6 +58,7 @@ class Audit:
     analysable_n: int
     sites: tuple[tuple[str, int], ...]
     findings: tuple[Finding, ...]
+    left_out_n: int = 0
 
 
 def audit_cohort(
@@ -62,11 +66,17 @@ def audit_cohort(
     outcomes: Outcomes,
     *,
     protocol_name: str | None = None,
+    left_out: Mapping[str, str] | None = None,
     on_done: Callable[[float], None] = lambda share: None,
 ) -> Audit:
-    """Load every recording and hold it against the table of outcomes; nothing is estimated."""
+    """Load every recording and hold it against the table of outcomes; nothing is estimated.
+
+    ``left_out`` are recordings that are not among ``refs``, with the reason; they are counted and listed.
+    """
+    aside = left_out or {}
     findings = [Finding(REFUSED, "outcomes", fault) for fault in outcomes.faults]
     findings += [Finding(NOTE, "outcomes", note) for note in outcomes.notes]
+    findings += [Finding(LEFT_OUT, place, reason) for place, reason in aside.items()]
     runs: list[RunSummary] = []
     loaded_n = 0
     seen: dict[str, str] = {}
@@ -83,7 +93,7 @@ def audit_cohort(
             runs += found
             findings += remarks
         on_done(number / len(refs))
-    return _summary(refs, outcomes, runs, loaded_n, findings)
+    return _summary(refs, outcomes, runs, loaded_n, findings, len(aside))
 
 
 def _runs_of(ref: RecordingRef, protocol_name: str | None) -> tuple[list[RunSummary], list[Finding]]:
@@ -131,7 +141,12 @@ def _run_findings(run: RunSummary) -> list[Finding]:
 
 
 def _summary(
-    refs: Sequence[RecordingRef], outcomes: Outcomes, runs: list[RunSummary], loaded_n: int, findings: list[Finding]
+    refs: Sequence[RecordingRef],
+    outcomes: Outcomes,
+    runs: list[RunSummary],
+    loaded_n: int,
+    findings: list[Finding],
+    left_out_n: int,
 ) -> Audit:
     recorded = {ref.patient for ref in refs}
     with_run = {run.patient for run in runs}
@@ -160,4 +175,5 @@ def _summary(
         if patients_n == 1:
             findings.append(Finding(WARNING, site, "one patient has a site of this name; a spelling mistake?"))
     analysable = {name for name in with_run if name in listed and listed[name].improved is not None}
-    return Audit(len(refs), loaded_n, tuple(runs), len(recorded), len(listed), len(analysable), sites, tuple(findings))
+    counts_n = (len(recorded), len(listed), len(analysable))
+    return Audit(len(refs), loaded_n, tuple(runs), *counts_n, sites, tuple(findings), left_out_n)

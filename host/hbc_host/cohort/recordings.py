@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hbc_host.errors import InputError
+from hbc_host.errors import HbcError, InputError
+from hbc_host.names import is_simulated
 
 if TYPE_CHECKING:
     from hbc_host.runs import RunInput
@@ -78,22 +80,24 @@ def _kind(folder: Path) -> str:
 
 
 def _patient(folder: Path, place: str) -> str:
-    path = folder / VISIT_NAME
-    if path.is_file():
-        try:
-            said = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):
-            said = None
-        if isinstance(said, dict) and isinstance(said.get("pseudonym"), str) and said["pseudonym"]:
-            return str(said["pseudonym"])
-    return place.partition("/")[0]
+    said = _said_in(folder / VISIT_NAME).get("pseudonym")
+    return said if isinstance(said, str) and said else place.partition("/")[0]
+
+
+def _said_in(path: Path) -> dict[str, Any]:
+    """What a JSON file says; nothing when it is absent or cannot be read."""
+    try:
+        said = json.loads(path.read_text("utf-8")) if path.is_file() else None
+    except (OSError, ValueError):
+        said = None
+    return said if isinstance(said, dict) else {}
 
 
 def digest(ref: RecordingRef) -> str:
     """SHA-256 over the names and bytes of all files of a recording: the same digest means the same recording."""
     total = hashlib.sha256()
     for path in sorted(ref.folder.rglob("*")):
-        if path.is_file() and path.suffix not in {".html", ".lock"}:
+        if path.is_file() and path.suffix not in {".html", ".pdf", ".lock"}:
             total.update(path.relative_to(ref.folder).as_posix().encode() + b"\0")
             total.update(str(path.stat().st_size).encode() + b"\0")
             with path.open("rb") as file:
@@ -116,6 +120,32 @@ def load_runs(ref: RecordingRef, protocol_name: str | None) -> LoadedRuns:
         Whatever is wrong with the recording.
     """
     return _load_session(ref, protocol_name) if ref.kind == SESSION else _load_import(ref, protocol_name)
+
+
+def left_out(refs: Sequence[RecordingRef]) -> dict[str, str]:
+    """Recordings that are nobody's, by place, with the reason: practice, or measured by a simulated box."""
+    found = {}
+    for ref in refs:
+        if ref.kind == SESSION and _said_in(ref.folder / VISIT_NAME).get("practice") is True:
+            found[ref.place] = "left out: a practice session, nobody was stimulated"
+        elif ref.kind == SESSION and is_simulated(_box_of(ref.folder)):
+            found[ref.place] = "left out: measured by a simulated box"
+    return found
+
+
+def _box_of(folder: Path) -> str:
+    """Number of the box that measured a session; empty when nothing says it."""
+    from hbc_host.manifest import MANIFEST_NAME
+
+    box = _said_in(folder / MANIFEST_NAME).get("box")
+    if isinstance(box, dict):
+        return str(box.get("unique_id", ""))
+    from hbc_host.session import load_session
+
+    try:  # cut off before its manifest was written
+        return str(load_session(folder).hello.unique_id)
+    except HbcError:  # it is refused with its reason where it is read
+        return ""
 
 
 def _protocol(ref: RecordingRef, said: str, given: str | None) -> Protocol:

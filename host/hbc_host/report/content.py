@@ -23,12 +23,13 @@ from hbc_host.report.page_evidence import (
 )
 from hbc_host.report.page_one import first_section, verdict_of
 from hbc_host.report.page_quality import quality_section
-from hbc_host.report.page_session import events_section, preparation_section, rhythm_blocks
+from hbc_host.report.page_session import event_facts, events_section, preparation_section, rhythm_blocks
 from hbc_host.report.session_parts import SessionParts
 from hbc_host.report.session_words import signature, visit_facts
 
 if TYPE_CHECKING:
     from hbc_host.analysis import Analysis
+    from hbc_host.clinic.visit import Visit
 
 KIND = mark("Heart\N{EN DASH}brain coupling during TMS")
 #: Labels of facts that callers give.
@@ -64,6 +65,8 @@ def report_page(
         ),
     ]
     title = analysis.title if visit is None else visit.pseudonym
+    practice = practice_of(analysis, visit, lang)
+    marks = [lang.say(words.RESEARCH_USE)] if practice is None else [practice[0], lang.say(words.RESEARCH_USE)]
     return Page(
         lang.code,
         title,
@@ -72,9 +75,19 @@ def report_page(
         _facts(analysis, session_info, when, lang, known),
         verdict_of(analysis, lang, None if visit is None else visit.mt_mso_pct),
         tuple(section for section in sections if section is not None),
-        f"{title} · {lang.say(words.RESEARCH_USE)}",
+        " · ".join([title, *marks]),
         when,
+        practice,
     )
+
+
+def practice_of(analysis: Analysis, visit: Visit | None, lang: Language) -> tuple[str, str] | None:
+    """Badge and sentence of a report that is nobody's result; None for a session with a box and a patient."""
+    if analysis.is_simulated:
+        return lang.say("PRACTICE"), lang.say("Simulated box: nothing here was measured on a person.")
+    if visit is not None and visit.practice:
+        return lang.say("PRACTICE"), lang.say("Nobody was stimulated: this is no result of a patient.")
+    return None
 
 
 def _facts(
@@ -94,7 +107,7 @@ def _facts(
         (lang.say("Protocol"), timing),
         *(() if visit is None else ((lang.say("Protocol signed by"), signature(visit, lang)),)),
         *delivered_facts(parts.deliveries, lang),
-        *(((lang.say("Practice"), lang.say("nobody was stimulated")),) if visit is not None and visit.practice else ()),
+        *event_facts(parts.events, lang),
         (lang.say("Source"), source),
         (lang.say("Report made"), f"{made}, hbc {__version__}"),
     )

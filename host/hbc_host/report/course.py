@@ -12,7 +12,7 @@ from hbc_host.sites import after_holm
 from hbc_host.store.followup import EARLY_PCT, EARLY_TREATMENT_N, SCALES, Course, Total, course
 
 if TYPE_CHECKING:
-    from hbc_host.store.models import Patient
+    from hbc_host.store.models import AdverseEvent, Patient
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,10 @@ class EventThen:
 
 @dataclass(frozen=True)
 class CourseOfPatient:
-    """The whole course; ``early_pct`` and ``early_treatment_n`` define early improvement."""
+    """The whole course; ``early_pct`` and ``early_treatment_n`` define early improvement.
+
+    ``practice_n`` sessions were practice; they are counted here and stand nowhere else.
+    """
 
     pseudonym: str
     number: int
@@ -66,6 +69,7 @@ class CourseOfPatient:
     sessions: tuple[SessionThen, ...]
     scales: tuple[ScaleThen, ...]
     events: tuple[EventThen, ...]
+    practice_n: int = 0
     early_pct: float = EARLY_PCT
     early_treatment_n: int = EARLY_TREATMENT_N
 
@@ -83,6 +87,7 @@ def course_of(
     sessions = tuple(
         SessionThen(visit.at, visit.treatment_n, visit.mt_mso_pct, sites_then(visit.result or {}))
         for visit in sorted(patient.visits, key=lambda one: one.at)
+        if not visit.practice
     )
     return CourseOfPatient(
         patient.pseudonym,
@@ -90,10 +95,17 @@ def course_of(
         tuple((name, text) for name, text in facts.items() if text),
         sessions,
         _scales(patient, early_pct, early_treatment_n),
-        tuple(EventThen(one.at, one.kind, one.severity, one.text, one.by) for one in patient.events),
+        tuple(EventThen(one.at, one.kind, one.severity, one.text, one.by) for one in _of_treatment(patient)),
+        sum(visit.practice for visit in patient.visits),
         early_pct,
         early_treatment_n,
     )
+
+
+def _of_treatment(patient: Patient) -> list[AdverseEvent]:
+    """Adverse events but for those that somebody wrote down in a practice session."""
+    practised = {visit.id for visit in patient.visits if visit.practice}
+    return [one for one in patient.events if one.visit_id not in practised]
 
 
 def _scales(patient: Patient, early_pct: float, early_treatment_n: int) -> tuple[ScaleThen, ...]:

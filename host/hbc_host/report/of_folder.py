@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hbc_host.errors import HbcError, InputError
-from hbc_host.names import REPORT_NAME
+from hbc_host.names import is_simulated, report_name
+from hbc_host.report.language import ENGLISH, Language, language
 from hbc_host.report.session_parts import SessionParts, session_parts
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FolderResult:
-    """What a session folder has to say: analysis, facts for the head of page 1, and what stands beside it."""
+    """What a session folder has to say: analysis, recording, and what stands beside it."""
 
     analysis: Analysis
-    facts: dict[str, str]
+    session: Session
     parts: SessionParts
 
     @property
@@ -64,7 +65,7 @@ def read_folder(folder: Path, *, protocol: str | None = None, store: str | None 
     signal = session_signal(session) if session.ecg_idx.size else None
     runs, _ = session_runs(session, chosen)
     parts = session_parts(session, runs, chosen, signal=signal, visit=visit, course=course)
-    return FolderResult(replace(analysis, notes=tuple(notes)), session_facts(session), parts)
+    return FolderResult(replace(analysis, notes=tuple(notes)), session, parts)
 
 
 def analyze_recording(folder: Path, protocol: str | None) -> tuple[Session, Protocol, Analysis]:
@@ -94,30 +95,45 @@ def report_of_folder(
     lang: str | None = None,
     store: str | None = None,
 ) -> Path:
-    """Write the report of a session folder, ``report.html`` in it unless told otherwise; what ``hbc report`` does.
+    """Write the report of a session folder, :func:`default_target` unless told otherwise; what ``hbc report`` does.
 
     ``target`` may end in ``.pdf``. ``lang`` is that of the visit unless told otherwise. Errors as :func:`read_folder`.
     """
     from hbc_host.report.writing import write_report
 
     found = read_folder(folder, protocol=protocol, store=store)
+    code = lang or found.language
     return write_report(
         found.analysis,
-        target or folder / REPORT_NAME,
+        target or folder / report_name(code, found.language),
         command=command,
-        session_info=found.facts,
-        lang=lang or found.language,
+        session_info=session_facts(found.session, language(code)),
+        lang=code,
         parts=found.parts,
     )
 
 
-def session_facts(session: Session) -> dict[str, str]:
-    """What the head of the report says about a recording and its box."""
+def default_target(folder: Path, lang: str | None, ending: str) -> Path:
+    """Where the report of a session folder goes: ``report`` in its own language, else with the language in its name.
+
+    ``ending`` is ``.html`` or ``.pdf``; ``lang`` None is the session's own. Raises SessionError for a visit that cannot
+    be read.
+    """
+    from hbc_host.clinic.visit import has_visit, load_visit
+
+    own = load_visit(folder).language if lang is not None and has_visit(folder) else "en"
+    return folder / (report_name(lang, own, ending=ending) if lang is not None else f"report{ending}")
+
+
+def session_facts(session: Session, lang: Language = ENGLISH) -> dict[str, str]:
+    """What the head of the report says about a recording and its box: label, which is said later, and value."""
     hello = session.hello
+    start = lang.fill("start {n}", n=hello.boot_n)
+    box = lang.fill("simulated box ({board})", board=hello.board) if is_simulated(hello.unique_id) else ""
     return {
-        "Recorded": session.meta.created.strftime("%Y-%m-%d %H:%M %Z").strip(),
-        "Box": f"{hello.board} {hello.unique_id}, start {hello.boot_n}",
-        "Firmware": f"{hello.firmware}, wire {hello.wire_version}",
+        "Recorded": lang.day(session.meta.created.astimezone()),  # the clock on the wall of the clinic
+        "Box": f"{box or f'{hello.board} {hello.unique_id}'}, {start}",
+        "Firmware": lang.fill("{firmware}, wire {version}", firmware=hello.firmware, version=hello.wire_version),
     }
 
 

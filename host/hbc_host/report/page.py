@@ -175,7 +175,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Page:
-    """A whole report: its head with the facts, the verdict if there is one, and sections; the first fills page 1."""
+    """A whole report: its head with the facts, the verdict if there is one, and sections; the first fills page 1.
+
+    ``practice`` is (badge, sentence) of a session that is nobody's result; None for all others.
+    """
 
     language: str
     title: str
@@ -186,6 +189,7 @@ class Page:
     sections: tuple[Section, ...]
     footer: str
     made: str
+    practice: tuple[str, str] | None = None
 
 
 def cells(*texts: str) -> tuple[Cell, ...]:

@@ -33,14 +33,14 @@ def course_sections(course: CourseOfPatient, lang: Language) -> list[Section]:
     """Sessions, scores and definitions; nothing of what the store does not have."""
     found = []
     if course.sessions:
-        found.append(Section("sessions", lang.say("Coupling over the sessions"), _sessions(course.sessions, lang)))
+        found.append(Section("sessions", lang.say("Coupling over the sessions"), _sessions(course, lang)))
     if course.scales:
         found.append(Section("scores", lang.say("Outcome scores"), _scores(course, lang)))
     return found
 
 
-def _sessions(sessions: Sequence[SessionThen], lang: Language) -> tuple[Block, ...]:
-    say = lang.say
+def _sessions(course: CourseOfPatient, lang: Language) -> tuple[Block, ...]:
+    say, sessions = lang.say, course.sessions
     names = tuple(dict.fromkeys(site.site for one in sessions for site in one.sites))
     columns = (
         Column(say("Session"), align="left"),
@@ -55,6 +55,10 @@ def _sessions(sessions: Sequence[SessionThen], lang: Language) -> tuple[Block, .
         interval_name=say(words.SITE_INTERVAL),
         key=", ".join(f"{words.VERDICT_SHAPE[name]} {say(text)}" for name, text in words.VERDICT_WORD.items()),
     )
+    if course.practice_n:
+        note += " " + lang.plural(
+            "{n} practice session is left out.", "{n} practice sessions are left out.", course.practice_n
+        )
     drawing = effects_figure(sessions, lang)
     figure = None
     if drawing is not None:

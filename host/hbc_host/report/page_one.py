@@ -60,9 +60,9 @@ def _numbers(analysis: Analysis, lang: Language) -> list[Block]:
     note = say(
         "Coupled: the heart slows after the trains by more than its own ups and downs explain. “Not shown” means that "
         "this recording does not show it, not that the site has none. The interval holds the slowings that fit this "
-        "recording; the thin line in the graph is zero, no slowing. p is how often a heart without any response would "
-        "look like this; below 0.05, all sites allowed for, counts as coupled. The largest of several sites tends to "
-        "look larger than it is."
+        "recording; the thin line in the graph is zero, no slowing; below zero the heart sped up. p is how often a "
+        "heart without any response would look like this; below 0.05, all sites allowed for, counts as coupled. The "
+        "largest of several sites tends to look larger than it is."
     )
     if any(site.threshold is not None for site in analysis.sites):
         note += " " + say("Threshold: the intensity that gives half of the full slowing.")

@@ -99,6 +99,7 @@ def _adverse(events: Sequence[Told], lang: Language) -> list[Block]:
         Column(say("Severity"), align="left"),
         Column(say("In words"), align="left", wide=True),
         Column(say("Recorded by"), align="left"),
+        Column(say("Observation"), align="left", wide=True),
     )
     rows = tuple(
         Row(
@@ -108,11 +109,31 @@ def _adverse(events: Sequence[Told], lang: Language) -> list[Block]:
                 word(SEVERITY_WORD, one.about, lang),
                 one.text or NONE,
                 one.by or NONE,
+                _observation(one, lang),
             )
         )
         for one in events
     )
     return [Heading(say("Adverse events")), Table(columns, rows)]
+
+
+def event_facts(events: Sequence[Told], lang: Language) -> list[tuple[str, str]]:
+    """Adverse events for the head of page 1, where whoever decides looks; nothing without any."""
+    if not events:
+        return []
+    said_n = lang.count(len(events))
+    if not all(one.over_by for one in events):
+        said_n += "; " + lang.say("observation not ended")
+    return [(lang.say("Adverse events"), said_n)]
+
+
+def _observation(one: Told, lang: Language) -> str:
+    """Until when the patient was observed after an event, and who ended it."""
+    if not one.over_by:
+        return lang.say("not ended in the recording")
+    lasted = NONE if one.at_s is None or one.over_s is None else lang.duration(one.over_s - one.at_s)
+    at = clock(one.over_s)
+    return lang.fill("ended {clock} by {name}, after {lasted}", clock=at, name=one.over_by, lasted=lasted)
 
 
 def _ratings(ratings: Sequence[Told], lang: Language) -> list[Block]:

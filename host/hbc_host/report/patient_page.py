@@ -71,6 +71,8 @@ def _facts(course: CourseOfPatient, made: str, lang: Language) -> tuple[tuple[st
         first, last = course.sessions[0].at.date(), course.sessions[-1].at.date()
         days = first.isoformat() if first == last else lang.fill("{low} to {high}", low=first, high=last)
         facts.append((say("Sessions"), f"{len(course.sessions)} ({days})"))
+    if course.practice_n:
+        facts.append((say("Practice sessions, left out"), lang.count(course.practice_n)))
     treatments = [one.treatment_n for one in course.sessions if one.treatment_n is not None]
     if treatments:
         facts.append((say("Treatments"), str(max(treatments))))

@@ -38,13 +38,18 @@ class Raised:
 
 @dataclass(frozen=True)
 class Told:
-    """What a person said: ``about`` is a site, a severity or empty; seconds since the recording began."""
+    """What a person said: ``about`` is a site, a severity or empty; seconds since the recording began.
+
+    After an adverse event the patient is observed, ``over_by`` somebody until ``over_s``; both empty: nobody ended it.
+    """
 
     what: str
     text: str
     about: str
     by: str
     at_s: float | None
+    over_s: float | None = None
+    over_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ def session_parts(
         tuple(_rhythm(session, run, protocol) for run in runs),
         tuple(one for one in raised if one.name != NOT_VISIBLE),
         problems,
-        _told(notes, "adverse_event", "what", "severity", start_s),
+        _observed(notes, start_s),
         _told(notes, "rating", "value", "site", start_s),
         _told(notes, "remark", "text", "site", start_s) + _told(notes, "stopped", "why", "site", start_s),
         visit is not None or any(note.event == "alarm" for note in notes),
@@ -196,6 +201,18 @@ def _told(notes: Sequence[HostNote], event: str, what: str, about: str, start_s:
             found.append(
                 Told(_text(note.fields, what), text, _text(note.fields, about), _text(note.fields, "by"), since_s)
             )
+    return tuple(found)
+
+
+def _observed(notes: Sequence[HostNote], start_s: float) -> tuple[Told, ...]:
+    """Adverse events, each with the end of the observation after it: a later event goes on with the same."""
+    found = []
+    for place, note in enumerate(notes):
+        for one in _told([note], "adverse_event", "what", "severity", start_s):
+            end = next((later for later in notes[place + 1 :] if later.event == "observation_over"), None)
+            over_s = None if end is None else _at_s(end)
+            over_by = "" if end is None else _text(end.fields, "by") or "operator"
+            found.append(replace(one, over_s=None if over_s is None else over_s - start_s, over_by=over_by))
     return tuple(found)
 
 

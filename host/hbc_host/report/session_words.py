@@ -139,7 +139,9 @@ def visit_facts(visit: Visit, lang: Language) -> list[tuple[str, str]]:
 
 
 def signature(visit: Visit, lang: Language) -> str:
-    """Who answers for the protocol."""
+    """Who answers for the protocol; nobody has to for one that is for practice."""
+    if visit.protocol.practice:
+        return lang.say("none: practice")
     signed = visit.protocol.signature
     if signed is None:
         return lang.say("not signed")
@@ -156,7 +158,8 @@ def preparation_rows(visit: Visit, lang: Language) -> list[tuple[str, str]]:
     rows += [(lang.fill("Site {name}", name=site.name), _site(site, lang)) for site in visit.sites]
     if visit.approval:
         rows.append((say("Approval"), visit.approval))
-    rows.append((say("Limits of the clinic"), visit.protocol.caps.source or say("none given")))
+    limits = say("none: practice") if visit.protocol.practice else visit.protocol.caps.source or say("none given")
+    rows.append((say("Limits of the clinic"), limits))
     return rows
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hbc_host.errors import InputError
+from hbc_host.names import is_simulated
 from hbc_host.store.audit import note_change
 from hbc_host.store.models import AdverseEvent
 from hbc_host.store.records import EVENT_KINDS, SEVERITIES, not_negative, one_of
@@ -116,6 +117,8 @@ def finish_visit(session: Session, uid: str, end: VisitEnd, *, who: str) -> Visi
     not_negative("pulses", end.pulses_n)
     row.pulses_delivered_n = max(end.pulses_n, sum(given.pulses_n for given in end.delivered))
     row.box = None if end.box is None else _box(session, end.box, end.at)
+    if end.box is not None and is_simulated(end.box.unique_id):
+        row.practice = True  # whoever it was laid down for: nobody was measured, and no pulse was given
     row.ratings = [_rating(site, value, at) for site, value, at in end.ratings]
     for old in session.scalars(select(AdverseEvent).where(AdverseEvent.visit_id == row.id)):
         session.delete(old)

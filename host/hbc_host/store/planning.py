@@ -91,7 +91,11 @@ def screening_for(answers: Answers, known: Known, today: date) -> Screening:
 def laid_down(
     protocol: ProtocolFile, patient: Patient, known: Known, answers: Answers, now: datetime, *, practice: bool
 ) -> Visit:
-    """The visit that follows from all answers; nothing is written. Raises InputError."""
+    """The visit that follows from all answers; nothing is written. Raises InputError.
+
+    A protocol for practice makes practice of it, whatever ``practice`` says.
+    """
+    practice = practice or protocol.practice
     state = signature_state(protocol)
     if state != "signed" and not practice:
         raise InputError(f"the protocol is {state}; have it signed: hbc protocol sign FILE --by NAME, or --practice")

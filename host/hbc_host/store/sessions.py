@@ -40,6 +40,7 @@ class VisitFacts:
     state: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
     series_n: int | None = None
+    practice: bool = False
 
 
 def keep_visit(
@@ -133,11 +134,7 @@ def begin_visit(session: Session, uid: str, *, who: str, now: datetime | None = 
 
 def add_visit(session: Session, patient: Patient, facts: VisitFacts, *, who: str) -> Visit:
     """Add a session that was recorded without a plan; raises InputError for what is there already or cannot be."""
-    not_negative("treatments", facts.treatment_n)
-    if facts.mt_mso_pct is not None and not 0.0 < facts.mt_mso_pct <= 100.0:
-        raise InputError(f"a motor threshold of {facts.mt_mso_pct:g} %MSO is not above 0 and up to 100")
-    if facts.folder:
-        refuse_taken(session, facts.folder)
+    refuse_visit(session, facts)
     known = {name: value for name, value in vars(facts).items() if name not in ("mt_mso_pct", "mt_method", "series_n")}
     series_n = facts.series_n or latest_series_n(patient)
     row = Visit(uid=uuid.uuid4().hex, visit_n=next_visit_n(session, patient), series_n=series_n, notes=[], **known)
@@ -149,6 +146,15 @@ def add_visit(session: Session, patient: Patient, facts: VisitFacts, *, who: str
     session.flush()
     note_change(session, who, f"visit added to patient {patient.number}")
     return row
+
+
+def refuse_visit(session: Session, facts: VisitFacts) -> None:
+    """Raise InputError for a visit that :func:`add_visit` would not take, whatever its result is."""
+    not_negative("treatments", facts.treatment_n)
+    if facts.mt_mso_pct is not None and not 0.0 < facts.mt_mso_pct <= 100.0:
+        raise InputError(f"a motor threshold of {facts.mt_mso_pct:g} %MSO is not above 0 and up to 100")
+    if facts.folder:
+        refuse_taken(session, facts.folder)
 
 
 def refuse_taken(session: Session, folder: str) -> None:
