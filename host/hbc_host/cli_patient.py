@@ -182,11 +182,18 @@ def visit(
         refuse_visit(session, facts)
     analysis, _ = analyze_folder(recording, protocol)
     document = to_document(analysis, command="")
-    facts = changed(facts, result=document, practice=analysis.is_simulated)
+    facts = changed(facts, result=document, practice=analysis.is_simulated or _was_practice(recording))
     with opened_store(store, "write") as session:
         add_visit(session, find_patient(session, patient), facts, who=who_changes(by))
-    practice = " (practice: a simulated box)" if facts.practice else ""
+    practice = " (practice: a simulated box or a practice protocol)" if facts.practice else ""
     print(f"{patient}, {meta.created:%Y-%m-%d}{practice}: {overall_sentence(analysis)}")
+
+
+def _was_practice(recording: Path) -> bool:
+    """By its plan: a practice protocol, whatever box was there."""
+    from hbc_host.clinic.visit import has_visit, load_visit
+
+    return has_visit(recording) and load_visit(recording).practice
 
 
 @app.command()

@@ -16,9 +16,9 @@ SIZE = {"width": 1100, "height": 650}  # small: this Chromium paints without a G
 WAIT_MS = 120_000  # other work may hold this computer up
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium, driven by playwright."""
+    """Debian's Chromium, driven by playwright; ends with the file: playwright's event loop is in the way of others'."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("no Chromium; apt install chromium")

@@ -291,6 +291,29 @@ def test_what_is_said_after_the_recording_closed_is_refused_and_not_lost_unseen(
         assert "adverse_event" not in [one["event"] for one in session.take_notes()]
 
 
+def test_a_recording_that_broke_off_is_not_over_and_its_alarm_stays(tmp_path: Path) -> None:
+    with running(tmp_path) as session:
+        session.until(lambda state: state["phase"] == "waiting")
+        session.engine.alarm(Alarm(SLOW, True, 12_345_678, "slow"))
+        session.until(lambda state: bool(state["alarms"]))
+        session.engine.closed()
+        for _ in range(2):
+            state = session.until(lambda state: True)
+            assert (state["over_why"], len(state["alarms"])) == ("", 1)
+        session.engine.over()
+        session.until(lambda state: state["over_why"] == closed_words(a_visit()))
+
+
+def test_what_was_heard_before_the_recording_closed_is_written_down_however_busy_the_computer(tmp_path: Path) -> None:
+    with running(tmp_path) as session:
+        session.until(lambda state: state["phase"] == "waiting")
+        for n in range(300):
+            session.engine.alarm(Alarm(SLOW, n % 2 == 0, 12_345_678 + n, "slow"))
+        session.engine.alarm(Alarm(NOT_VISIBLE, True, 13_000_000, "gone"))
+        session.engine.closed()
+        assert "heart_not_visible" in [one["code"] for one in session.take_notes() if one["event"] == "problem"]
+
+
 def test_a_recording_that_is_closed_misses_no_box(tmp_path: Path) -> None:
     with running(tmp_path) as session:
         session.until(lambda state: state["phase"] == "waiting")

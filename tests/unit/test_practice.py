@@ -168,6 +168,17 @@ def test_only_dash_can_be_practised_for_that_is_what_the_simulated_stimulator_gi
     assert "# pulses_a_day =\n" in text, "limits are the clinic's own"
 
 
+def test_a_practice_visit_on_a_real_box_enters_the_store_as_practice(
+    practice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = recorded(practice.parent / "real", REAL, monkeypatch)
+    write_visit(folder, visit_by(practice))
+    assert run("patient", "add", "P-1").exit_code == 0
+    done = run("patient", "visit", "P-1", folder, "--protocol", "dash")
+    assert done.exit_code == 0, done.stderr
+    assert "(practice: a simulated box or a practice protocol)" in done.stdout
+
+
 @pytest.mark.parametrize("code", ["en", "nl"])
 def test_page_one_of_a_simulated_box_says_practice_and_never_shows_it_as_a_real_one(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

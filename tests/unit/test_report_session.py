@@ -296,6 +296,10 @@ def test_who_ended_the_observation_after_an_event_and_when_is_in_the_report(tmp_
     assert parts.events[1].over_s == pytest.approx(parts.events[1].at_s + 5.0)
     english = Page(rendered(four_sites_of_one_person(), parts=SessionParts(events=parts.events, watched=True))).words()
     assert "by CM, after 15 s" in english
+    restarted = note(112.0, "observation_over", by="CM", lasted_s=5.0, at_us=1_000_000)  # of the box's next start
+    [one] = parts_of(record(tmp_path / "r", [second, restarted])).events
+    assert one.at_s is not None
+    assert one.over_s == pytest.approx(one.at_s + 5.0)
     assert "by CM, after 5 s" in english
     assert "tingling" in english
     assert english.count("not ended in the recording") == 1

@@ -118,6 +118,17 @@ def test_finishing_again_after_a_resume_replaces_and_doubles_nothing(store: Sess
         begin_visit(store, uid, who="AJ", now=NOW)
 
 
+def test_an_event_that_was_written_by_hand_stays_when_a_session_is_finished_again(
+    store: Session, tmp_path: Path
+) -> None:
+    uid = planned(store, tmp_path)
+    finish_visit(store, uid, replace(DELIVERED, stopped=True), who="AJ")
+    records.add_event(store, patient(store), "syncope", "moderate", "pale", END, who="AJ", visit_n=1)
+    later = replace(DELIVERED.events[0], at=END + timedelta(seconds=0.4))  # read a little differently from the clocks
+    finish_visit(store, uid, replace(DELIVERED, events=(later,)), who="AJ")
+    assert sorted(event.kind for event in patient(store).events) == ["headache", "syncope"]
+
+
 def test_what_cannot_have_happened_is_refused(store: Session, tmp_path: Path) -> None:
     uid = planned(store, tmp_path)
     for bad, said in (
@@ -148,6 +159,8 @@ def test_the_day_counts_what_was_given_what_may_have_been_given_and_what_was_giv
     begin_visit(store, practice, who="AJ", now=NOW)
     assert find_visit(store, practice).status == RUNNING
     assert pulses_today(owner, NOW, zone=UTC) == 799
+    find_visit(store, practice).pulses_elsewhere_n = 900  # what was told of the day holds, though the visit is practice
+    assert pulses_today(owner, NOW, zone=UTC) == 1099
 
 
 def test_pulses_count_for_the_day_of_the_session_and_not_of_its_planning(store: Session, tmp_path: Path) -> None:

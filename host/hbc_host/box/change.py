@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hbc_wire import messages
 
 from hbc_host.errors import BoxRefusedError, InputError
-from hbc_host.link import Link
+from hbc_host.link import HELLO_TIMEOUT_S, Link
 from hbc_host.requests import BoxSetting, change_setting, list_settings
 from hbc_host.transport import SerialTransport
 
@@ -70,6 +70,9 @@ def change_box_setting(
             raise InputError(f"give a value for {name}")
         _check(before, name, value)
         _change(link, name, value, say)
+        if name == "front_end" and before[name].value != value:
+            say("the box starts again with the other front end")
+            _wait_for_restart(link)
         after = _listed(link)
     if after[name].value != value:
         raise BoxRefusedError(
@@ -99,6 +102,16 @@ def _change(link: Link, name: str, value: int, say: Callable[[str], None]) -> No
             say(f"pulses come; waiting up to {BUSY_WAIT_S:g} s for a pause of the stimulator")
             told = True
         time.sleep(BUSY_RETRY_S)
+
+
+def _wait_for_restart(link: Link) -> None:
+    """Until the box introduces itself as one that has started since, or for as long as a start may take."""
+    boot_n, until_s = link.hello.boot_n, time.monotonic() + HELLO_TIMEOUT_S
+    while link.hello is None or link.hello.boot_n == boot_n:
+        if time.monotonic() > until_s:
+            return  # what stands there then says whether it did
+        link.hello = None
+        link.wait_hello()
 
 
 def _listed(link: Link) -> Settings:

@@ -187,6 +187,8 @@ def conduct(
             hello_timeout_s=hello_timeout_s,
             accept=lambda hello: check_box(visit, hello.unique_id),
         )
+        if summary.ended in ("stopped", "interrupted"):
+            engine.over()
         engine.final()
     return summary
 

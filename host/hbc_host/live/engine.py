@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 STATE_PERIOD_S = 0.25
 LOOK_S = 0.05
+CATCH_UP_S = 5.0
 FAILED = "that failed: write it down on paper"
 _PING = bytes([messages.ClockPing.msg_id])
 
@@ -80,7 +81,7 @@ class Engine:
     ) -> None:
         self._follow, self._feed, self._clock, self._stop = follow, feed, clock, stop
         self._on_problem, self._on_event = on_problem, on_event
-        self._heard: queue.SimpleQueue[Chunk | Alarm | _Opened] = queue.SimpleQueue()
+        self._heard: queue.SimpleQueue[Chunk | Alarm | _Opened | threading.Event] = queue.SimpleQueue()
         self._notes: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
         self._coupling = CouplingNow(folder, feed.publish)
         self._disk = DiskNow(folder)
@@ -89,7 +90,7 @@ class Engine:
         self._silence = Silence(clock)
         self._told_box: Any = None
         self._state_due_s = 0.0
-        self._stopping = self._is_closed = False
+        self._stopping = self._is_closed = self._is_over = False
         self._writing = threading.Lock()  # a word that is answered "noted" is among the notes
         self._last_wait, self._closed = LastWait(stay_s), closed_words(follow.visit)
         self._closing = threading.Event()
@@ -115,9 +116,19 @@ class Engine:
         return [self._notes.get() for _ in range(self._notes.qsize())]
 
     def closed(self) -> None:
-        """The recording takes no more notes after those it fetches now: whoever still says something is told so."""
+        """The recording takes no more notes after those it fetches now: whoever still says something is told so.
+
+        What was heard until now is written down before, however far behind this engine is on a busy computer.
+        """
+        caught_up = threading.Event()
+        self._heard.put(caught_up)
+        caught_up.wait(CATCH_UP_S)
         with self._writing:
             self._is_closed = True
+
+    def over(self) -> None:
+        """The session ended as somebody wanted it to; one that broke off did not, and its alarms stay on the pages."""
+        self._is_over, self._state_due_s = True, 0.0
 
     def should_stop(self) -> bool:
         """True once the session is to end: asked for, or all is over and nobody is there to say so."""
@@ -170,8 +181,11 @@ class Engine:
         self._follow.problem(problems.DISK, self._disk.trouble)
         self._follow.problem(problems.DISK_UNKNOWN, self._disk.unknown)
 
-    def _hear(self, heard: Chunk | Alarm | _Opened) -> None:
-        if isinstance(heard, Alarm):
+    def _hear(self, heard: Chunk | Alarm | _Opened | threading.Event) -> None:
+        if isinstance(heard, threading.Event):
+            self._write_down()
+            heard.set()
+        elif isinstance(heard, Alarm):
             self._state_due_s = 0.0  # pages hear of it now, not with the next state
             self._follow.hear_alarm(heard)
         elif isinstance(heard, _Opened):
@@ -189,7 +203,8 @@ class Engine:
                     self._follow.take(message, seq, heard.host_s)
             except VersionMismatchError:
                 log.exception("the box came back with another wire version")
-            self._silence.heard(went_on=self._follow.now_us != before_us)
+            finally:  # a fault in what follows the heart must not look like a box that is gone
+                self._silence.heard(went_on=self._follow.now_us != before_us)
 
     def _listen_for_silence(self) -> None:
         if self._stopping or self._is_closed:  # the port is being closed: no box any more is no trouble
@@ -240,7 +255,7 @@ class Engine:
             self._coupling.ask(follow.sites.get(one.site_idx), final=isinstance(one, SiteDone))
         if done or time.monotonic() >= self._state_due_s:
             self._state_due_s = time.monotonic() + STATE_PERIOD_S
-            over = self._closed if self._is_closed or self._stopping else ""
+            over = self._closed if self._is_over or self._stopping else ""
             self._feed.publish(state_of(follow) | self._last_wait.fields(over))
 
     def _is_it_over(self) -> None:

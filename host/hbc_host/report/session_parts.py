@@ -210,10 +210,19 @@ def _observed(notes: Sequence[HostNote], start_s: float) -> tuple[Told, ...]:
     for place, note in enumerate(notes):
         for one in _told([note], "adverse_event", "what", "severity", start_s):
             end = next((later for later in notes[place + 1 :] if later.event == "observation_over"), None)
-            over_s = None if end is None else _at_s(end)
             over_by = "" if end is None else _text(end.fields, "by") or "operator"
-            found.append(replace(one, over_s=None if over_s is None else over_s - start_s, over_by=over_by))
+            found.append(replace(one, over_s=None if end is None else _over_s(end, one.at_s, start_s), over_by=over_by))
     return tuple(found)
+
+
+def _over_s(end: HostNote, event_s: float | None, start_s: float) -> float | None:
+    """When an observation ended; by the time it lasted where the box restarted between, and its clock began anew."""
+    over_s, lasted_s = _at_s(end), end.fields.get("lasted_s")
+    since_s = None if over_s is None else over_s - start_s
+    is_of_one_clock = since_s is not None and event_s is not None and since_s >= event_s
+    if is_of_one_clock or event_s is None or not isinstance(lasted_s, int | float):
+        return since_s
+    return event_s + lasted_s
 
 
 def _at_s(note: HostNote) -> float | None:

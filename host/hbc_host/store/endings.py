@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -19,6 +19,7 @@ from hbc_host.store.session_models import FINISHED, STOPPED, Box, Rating, Run, S
 from hbc_host.store.sessions import find_visit, number_of
 
 DISCOMFORT_MAX = 10.0
+SAME_WITHIN = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ def finish_visit(session: Session, uid: str, end: VisitEnd, *, who: str) -> Visi
         row.practice = True  # whoever it was laid down for: nobody was measured, and no pulse was given
     row.ratings = [_rating(site, value, at) for site, value, at in end.ratings]
     for old in session.scalars(select(AdverseEvent).where(AdverseEvent.visit_id == row.id)):
-        session.delete(old)
+        if any(_is_same(old, event) for event in end.events):  # others were written by hand, after the session's end
+            session.delete(old)
     for event in end.events:
         one_of("kind", event.kind, EVENT_KINDS)
         one_of("severity", event.severity, SEVERITIES)
@@ -130,6 +132,12 @@ def finish_visit(session: Session, uid: str, end: VisitEnd, *, who: str) -> Visi
     session.refresh(row, ["events"])
     note_change(session, who, f"visit {row.visit_n} of patient {number_of(session, row)} {row.status}")
     return row
+
+
+def _is_same(old: AdverseEvent, event: EventFacts) -> bool:
+    """An event of the log that is kept already; its time comes from two clocks and may be read a little differently."""
+    words = (event.kind, event.severity, event.text, event.by)
+    return (old.kind, old.severity, old.text, old.by) == words and abs(old.at - event.at) < SAME_WITHIN
 
 
 def _deliver(run: Run, given: RunDelivered) -> None:

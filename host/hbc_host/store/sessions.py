@@ -216,10 +216,10 @@ def pulses_today(
     today = now.astimezone(zone).date()
     total = 0
     for visit in patient.visits:
-        if visit.practice or visit.at.astimezone(zone).date() != today:
+        if visit.at.astimezone(zone).date() != today:
             continue
-        elsewhere_n = max(elsewhere_n, visit.pulses_elsewhere_n)
-        if visit.uid == without_uid:
+        elsewhere_n = max(elsewhere_n, visit.pulses_elsewhere_n)  # told of this day, be the visit itself practice
+        if visit.practice or visit.uid == without_uid:
             continue
         if visit.status == RUNNING:
             total += visit.pulses_planned_n or 0
