@@ -151,6 +151,26 @@ def test_a_session_that_waits_for_its_end_says_how_long_it_will(shared, visit):
         shows(page, "#next", "rest: 42 s more")
 
 
+def test_in_dutch_in_an_office_neither_the_time_since_an_event_nor_not_adjusted_is_cut_off(shared, visit):
+    folder, server = shared("nl")
+    with Scene(folder, "nl") as scene:
+        page = visit(server.address)
+        page.set_viewport_size(OFFICE)
+        shows(page, "#pseudonym", scene.name)
+        scene.state.update(
+            phase="pause",
+            next_train_s=8.0,
+            step_k=3,
+            train_k=3,
+            observation={"what": "hearing_change", "elapsed_s": 65.0},
+        )
+        scene.feed.publish(coupling(SITES[0], 3))
+        shows(page, "#observation", "1 min 05 s")
+        shows(page, "#adjusted", "nog niet gecorrigeerd")
+        for place in ("observation", "adjusted"):
+            assert page.evaluate(IS_SEEN, place), place
+
+
 def test_the_server_of_a_session_that_is_over_ends_in_the_time_that_its_page_names_and_the_page_keeps_what_it_shows(
     tmp_path, serve, visit
 ):
