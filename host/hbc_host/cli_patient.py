@@ -218,7 +218,9 @@ def event(
         now = datetime.now().astimezone()
         owner = find_patient(session, patient)
         add_event(session, owner, kind, severity, text, now, who=who_changes(by), visit_n=visit_n)
-    print(f"{patient}: {kind}, {severity}, {now:%Y-%m-%d %H:%M}")
+        is_practice = any(visit.practice for visit in owner.visits if visit.visit_n == visit_n)
+    practice = "; its visit was practice, so it stands in no course of treatment" if is_practice else ""
+    print(f"{patient}: {kind}, {severity}, {now:%Y-%m-%d %H:%M}{practice}")
 
 
 def _pairs(texts: list[str]) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from hbc_host.errors import InputError
 from hbc_host.session_model import Session
 
+DURATION_MAX_S = 48 * 3600.0  # memory for an even grid of samples; a session lasts an hour or two
 OWN_CLOCK_BOARD = "-ads1292r"  # how the name of such a board ends
 REACH = 1.1  # periods: a place without a taken sample on both sides within this is missing
 
@@ -19,6 +21,15 @@ REACH = 1.1  # periods: a place without a taken sample on both sides within this
 def has_own_clock(board: str) -> bool:
     """True for a box whose converter samples by a clock of its own."""
     return board.endswith(OWN_CLOCK_BOARD)
+
+
+def check_span(session: Session, span_s: float) -> None:
+    """Refuse times that span more than two days, before memory is asked for."""
+    if span_s > DURATION_MAX_S:
+        raise InputError(
+            f"{session.path}: its times span {span_s / 3600:.3g} h, at most {DURATION_MAX_S / 3600:g} h are put on an "
+            f"even grid; see hbc session verify {session.path}"
+        )
 
 
 def evened(session: Session) -> Session:
@@ -30,12 +41,18 @@ def evened(session: Session) -> Session:
     Parameters
     ----------
     session : Session
+
+    Raises
+    ------
+    InputError
+        Its samples span more than two days: a time in it is damaged.
     """
     if not has_own_clock(session.hello.board) or session.ecg_idx.size < 2:
         return session
     period_us = 1e6 / session.rate_hz
     at_us = session.ecg_us
     n = int((at_us[-1] - at_us[0]) / period_us) + 1
+    check_span(session, n / session.rate_hz)
     grid_us = at_us[0] + np.arange(n) * period_us
     taken = np.flatnonzero(~session.ecg_missed)
     nearest = np.clip(np.searchsorted(at_us, grid_us), 0, at_us.size - 1)

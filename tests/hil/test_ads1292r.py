@@ -19,7 +19,7 @@ from hbc_hil.rig import Rig, RigOptions, flash_folder, rig
 from hbc_hil.scenario import Scenario
 from hbc_hil.world import WIRE_LO_MINUS, WIRE_LO_PLUS
 from hbc_host.box import check
-from hbc_host.errors import SessionError
+from hbc_host.errors import InputError, SessionError
 from hbc_host.even import evened
 from hbc_host.protocol import frame
 from hbc_host.recorder import FROM_BOX, Chunk, Log
@@ -165,6 +165,9 @@ def test_a_sine_keeps_its_millivolts_and_a_steady_offset_goes(tmp_path: Path) ->
     phase = np.exp(-2j * np.pi * 10e-6 * (even.ecg_us - session.ecg_us[0]))
     halves = [np.angle(np.mean(even.ecg_lsb[part] * phase[part])) for part in (slice(1000, 2000), slice(2500, 3500))]
     assert abs(halves[0] - halves[1]) / (2 * np.pi * 10) < 20e-6
+    leapt_us = np.where(np.arange(session.ecg_us.size) > 700, session.ecg_us + 3 * 86_400_000_000, session.ecg_us)
+    with pytest.raises(InputError, match="its times span 72 h, at most 48 h"):
+        evened(replace(session, ecg_us=leapt_us))
     holed = evened(replace(session, ecg_missed=np.arange(session.ecg_us.size) == 700))
     assert holed.ecg_missed.sum() in (1, 2, 3)
 

@@ -177,6 +177,9 @@ def test_a_practice_visit_on_a_real_box_enters_the_store_as_practice(
     done = run("patient", "visit", "P-1", folder, "--protocol", "dash")
     assert done.exit_code == 0, done.stderr
     assert "(practice: a simulated box or a practice protocol)" in done.stdout
+    noted = run("patient", "event", "P-1", "headache", "--severity", "mild", "--visit", "1")
+    assert "its visit was practice, so it stands in no course of treatment" in noted.stdout
+    assert "practice" not in run("patient", "event", "P-1", "headache", "--severity", "mild").stdout
 
 
 @pytest.mark.parametrize("code", ["en", "nl"])

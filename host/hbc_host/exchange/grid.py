@@ -6,11 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hbc_host.errors import InputError
+from hbc_host.even import check_span
 from hbc_host.session_model import EDGE_TICKS_PER_US, Session
 
 FloatArray = npt.NDArray[np.float64]
-
-DURATION_MAX_S = 48 * 3600.0  # memory for the grid of samples; a session lasts an hour or two
 
 
 class Grid:
@@ -37,11 +36,7 @@ class Grid:
         self.zero_us = origin_us + self.first_idx * self.period_us
         last_n = int(session.ecg_idx[-1]) - self.first_idx if session.ecg_idx.size else 0
         self.n = max(last_n, int(np.ceil((end_us - self.zero_us) / self.period_us)) if events_us.size else 0) + 1
-        if self.n > DURATION_MAX_S * session.rate_hz:
-            raise InputError(
-                f"{session.path}: its times span {self.n / session.rate_hz / 3600:.3g} h, at most "
-                f"{DURATION_MAX_S / 3600:g} h are exported; see hbc session verify {session.path}"
-            )
+        check_span(session, self.n / session.rate_hz)
 
     def seconds(self, device_us: npt.ArrayLike) -> FloatArray:
         """Device time as seconds from place 0, to 0.1 us: more is noise of binary numbers."""
