@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,9 @@ from hbc_host.errors import InputError, NoTrainsError, TooFewBeatsError
 from hbc_host.names import is_simulated
 from hbc_host.published import PublishedScore, published_score
 from hbc_host.response import TrainResponse, mean_response
-from hbc_host.rest_null import RestNull, rest_null
+from hbc_host.rest_null import RestNull, RestSpread, rest_spread
 from hbc_host.runs import RunInput, protocol_notes, session_runs
-from hbc_host.secondary import SecondaryMetrics, secondary_metrics
+from hbc_host.secondary import SecondaryMetrics, metrics_of
 from hbc_host.sites import SiteComparison, compare_sites
 from hbc_host.steps import StepEffect, step_effects
 from hbc_host.threshold import ThresholdResult, threshold_of_run
@@ -32,6 +33,8 @@ FloatArray = npt.NDArray[np.float64]
 Quality = dict[str, "str | int | float"]
 
 BEATS_MIN_N = 10
+#: Extent of a mean response after its onset is a multiple of this: of that of its points.
+RESPONSE_STEP_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,9 @@ def analyze_runs(
         fits = [fit_input(run, protocol) for run in runs]
         comparison = compare_sites([(run.site, fit) for run, fit in zip(runs, fits, strict=True)])
         rests = [_rest_of(run, fit) for run, fit in zip(runs, fits, strict=True)]
+        spread_at = cache(partial(rest_spread, rests))  # runs of one protocol ask for the same
         sites = tuple(
-            _site_result(run, fit, site.p_holm, protocol, rests)
+            _site_result(run, fit, site.p_holm, protocol, spread_at)
             for run, fit, site in zip(runs, fits, comparison.sites, strict=True)
         )
     all_notes = (*protocol_notes(runs, protocol), *notes)
@@ -135,12 +139,13 @@ def _rest_of(run: RunInput, fit: RunFit) -> tuple[Beats, float, float]:
 
 
 def _site_result(
-    run: RunInput, fit: RunFit, p_holm: float, protocol: Protocol, rests: Sequence[tuple[Beats, float, float]]
+    run: RunInput, fit: RunFit, p_holm: float, protocol: Protocol, spread_at: Callable[[float], RestSpread | None]
 ) -> SiteResult:
     design = fit.design
-    after_s = min(design.cycle_s, protocol.cycle_s)
+    after_s = round(min(design.cycle_s, protocol.cycle_s) / RESPONSE_STEP_S) * RESPONSE_STEP_S
     response = mean_response(design.beats, design.onsets_s[design.accepted], after_s=after_s)
     steps = step_effects(fit, run.intensities_pct)
+    spread = None if response is None else spread_at(after_s)
     return SiteResult(
         run.site,
         fit.result,
@@ -151,8 +156,8 @@ def _site_result(
         fit.result.beats_n,
         threshold_input(run, fit),
         _published(run, protocol),
-        secondary_metrics(_beats_of(run), run.onsets_s, train_s=run.train_s, gaps_s=run.gaps_s),
-        None if response is None else rest_null(rests, after_s=after_s, trains_n=response.trains_n),
+        metrics_of(design.beats, design.onsets_s),
+        None if response is None or spread is None else spread.of_mean(response.trains_n),
     )
 
 

@@ -137,29 +137,25 @@ def _decide(
     """Walk once through the intervals whose change or distance is out of limits."""
     kinds = np.full(rr_s.size, NORMAL, dtype=np.uint8)
     n = rr_s.size
-    i = 0
-    while i < n:
+    told_n = 0  # intervals before this one belong to an event that has its kind already
+    for i in np.flatnonzero(~((np.abs(change) <= 1.0) & (np.abs(distance) <= 3.0))).tolist():
+        if i < told_n:
+            continue
         following = change[i + 1] if i + 1 < n else 0.0
         later = change[i + 2] if i + 2 < n else 0.0
-        if abs(change[i]) <= 1.0 and abs(distance[i]) <= 3.0:
-            i += 1
-            continue
-        if i + 1 < n and abs(rr_s[i] + rr_s[i + 1] - median_s[i]) < min(limit_s[i], 0.25 * median_s[i]):
+        near_s = min(limit_s[i], 0.25 * median_s[i])
+        if i + 1 < n and abs(rr_s[i] + rr_s[i + 1] - median_s[i]) < near_s:
             kinds[i] = EXTRA
-            i += 2
-        elif abs(rr_s[i] / max(2.0, np.round(rr_s[i] / median_s[i])) - median_s[i]) < min(
-            limit_s[i], 0.25 * median_s[i]
-        ):
+            told_n = i + 2
+        elif abs(rr_s[i] / max(2.0, np.round(rr_s[i] / median_s[i])) - median_s[i]) < near_s:
             kinds[i] = MISSED
-            i += 2  # the way back to normal is the second half of the same event
+            told_n = i + 2  # the way back to normal is the second half of the same event
         elif (change[i] < -1.0 and following > 1.0) or (change[i] > 1.0 and following < -1.0 and later != 0.0):
             kinds[i : i + 2] = ECTOPIC
-            i += 3
+            told_n = i + 3
         elif abs(distance[i]) > 1.0:
             kinds[i] = ECTOPIC
-            i += 2 if abs(following) > 1.0 else 1
-        else:
-            i += 1
+            told_n = i + 2 if abs(following) > 1.0 else i + 1
     return kinds
 
 
@@ -169,23 +165,24 @@ def _repair(beats_s: FloatArray, kinds: KindArray) -> tuple[FloatArray, FloatArr
     normal_s = rr_s[kinds == NORMAL]
     overall_s = float(np.median(normal_s)) if normal_s.size else float(np.median(rr_s))
     found: list[tuple[float, float, float, bool]] = []
-    local_s = overall_s
-    i = 0
-    while i < kinds.size:
-        if kinds[i] == EXTRA and i + 1 < kinds.size and kinds[i + 1] == NORMAL:
+    local_s, low_s, high_s = overall_s, 0.5 * overall_s, 2.0 * overall_s
+    at_s, is_normal, is_extra = beats_s.tolist(), (kinds == NORMAL).tolist(), (kinds == EXTRA).tolist()
+    i, n = 0, kinds.size
+    while i < n:
+        if is_extra[i] and i + 1 < n and is_normal[i + 1]:
             # The beat between the two intervals is not one: together they are one measured heart cycle.
-            found.append((float(beats_s[i]), float(beats_s[i + 2]), 1.0, False))
+            found.append((at_s[i], at_s[i + 2], 1.0, False))
             i += 2
             continue
         after = i + 1
-        if kinds[i] == NORMAL:
-            found.append((float(beats_s[i]), float(beats_s[after]), 1.0, False))
-            local_s += 0.2 * (min(max(float(rr_s[i]), 0.5 * overall_s), 2.0 * overall_s) - local_s)
+        if is_normal[i]:
+            found.append((at_s[i], at_s[after], 1.0, False))
+            local_s += 0.2 * (min(max(at_s[after] - at_s[i], low_s), high_s) - local_s)
         else:
-            while after < kinds.size and kinds[after] != NORMAL:
+            while after < n and not is_normal[after]:
                 after += 1
-            parts_n = max(1, round(float(beats_s[after] - beats_s[i]) / local_s))
-            bounds = np.linspace(beats_s[i], beats_s[after], parts_n + 1).tolist()
+            parts_n = max(1, round((at_s[after] - at_s[i]) / local_s))
+            bounds = np.linspace(at_s[i], at_s[after], parts_n + 1).tolist()
             found.extend((start, end, 0.0, parts_n > GAP_BEATS_N) for start, end in itertools.pairwise(bounds))
         i = after
     starts, ends, weights, gap_marks = zip(*found, strict=True)

@@ -114,9 +114,11 @@ class Boot:
             n = rows["ecg_lsb"].shape[1]
             step = np.arange(n, dtype=np.int64)
             idx = rows["first_idx"].astype(np.int64)[:, None] + step
-            missed = rows["residual_us"] == messages.RESIDUAL_MISSED
+            residual_us = rows["residual_us"].copy()
+            missed = residual_us == messages.RESIDUAL_MISSED
+            residual_us[missed] = 0
             us = rows["first_us"].astype(np.int64)[:, None] + np.rint(step * 1e6 / rate_hz).astype(np.int64)
-            us += np.where(missed, np.int16(0), rows["residual_us"])
+            us += residual_us
             blank = np.broadcast_to(rows["blank_ms"][:, None], idx.shape)
             parts.append((idx.ravel(), us.ravel(), rows["ecg_lsb"].ravel(), missed.ravel(), blank.ravel()))
         columns = list(parts[0]) if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -127,7 +129,7 @@ class Boot:
             order = loss.first_of_each(idx)
             columns = [column[order] for column in columns]
         self.ecg_idx, self.ecg_us = (column.astype(np.int64, copy=False) for column in columns[:2])
-        self.ecg_lsb, self.ecg_missed = columns[2].astype(np.int16), columns[3].astype(bool, copy=False)
+        self.ecg_lsb, self.ecg_missed = columns[2].astype(np.int16, copy=False), columns[3].astype(bool, copy=False)
         self.ecg_blank_ms = columns[4].astype(np.uint8, copy=False)
 
     def _take_reports(self) -> None:

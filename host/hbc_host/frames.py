@@ -14,6 +14,11 @@ from hbc_wire import messages
 _DTYPES = {"B": "u1", "b": "i1", "H": "<u2", "h": "<i2", "I": "<u4", "i": "<i4", "Q": "<u8"}
 _ECG = messages.EcgBlock
 _ECG_HEAD_N = struct.calcsize("<" + _ECG.codes.rstrip("a"))
+_WITH_TEXT = [row for row in messages.BY_ID.values() if "s" in row.codes]
+_FIXED_N = np.full(256, -1)  # bytes of a payload by its kind, where the kind tells them
+for _row in messages.BY_ID.values():
+    if not set("as") & set(_row.codes):
+        _FIXED_N[_row.msg_id] = messages.HEADER_N + struct.calcsize("<" + _row.codes)
 
 
 class Frames:
@@ -59,6 +64,7 @@ class Frames:
         self.kind = data[at] if len(at) else np.empty(0, np.uint8)
         self.bad_n = 0
         self._known: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]] = {}
+        self._alike: dict[int, list[tuple[npt.NDArray[np.int64], bytes]]] = {}
 
     def __len__(self) -> int:
         return len(self._at)
@@ -85,25 +91,37 @@ class Frames:
         joined = self._bytes.tobytes()
         return [joined[at : at + n] for at, n in zip(self._at.tolist(), self.length_n.tolist(), strict=True)]
 
-    def seqs(self) -> list[int]:
-        """Frame numbers, in order of arrival."""
+    def seqs(self) -> npt.NDArray[np.int64]:
+        """Frame numbers, in order of arrival, shape (frames,)."""
         low, high = self._bytes[self._at + 1].astype(np.int64), self._bytes[self._at + 2].astype(np.int64)
-        numbers: list[int] = (low | high << 8).tolist()
-        return numbers
+        return low | high << 8
+
+    def distinct(self, message: Any) -> list[tuple[npt.NDArray[np.int64], bytes]]:
+        """Payloads of one kind that differ in more than their number: (places of the like, payload of the first)."""
+        if message.msg_id not in self._alike:
+            self._alike[message.msg_id] = list(self._alike_of(np.flatnonzero(self.kind == message.msg_id)))
+        return self._alike[message.msg_id]
+
+    def _alike_of(self, of_kind: npt.NDArray[np.int64]) -> Iterable[tuple[npt.NDArray[np.int64], bytes]]:
+        for length_n in set(self.length_n[of_kind].tolist()):
+            places = of_kind[self.length_n[of_kind] == length_n]
+            _, rows = self._gather(places, np.dtype((np.void, length_n)))
+            bodies = rows.view(np.uint8).reshape(len(places), length_n)[:, messages.HEADER_N :]
+            if (bodies == bodies[0]).all():  # a box introduces itself every second, and hardly ever in other words
+                alike = [places]
+            else:
+                _, which, counts = np.unique(bodies, axis=0, return_inverse=True, return_counts=True)
+                alike = np.split(places[np.argsort(which.ravel(), kind="stable")], np.cumsum(counts)[:-1])
+            yield from ((like, self.payload(int(like[0]))) for like in alike)
 
     def known(self) -> npt.NDArray[np.bool_]:
         """Which frames hold a message of the table that can be unpacked; shape (frames,)."""
-        known = np.zeros(len(self), np.bool_)
-        for row in (messages.BY_ID[kind] for kind in np.unique(self.kind).tolist() if kind in messages.BY_ID):
-            places = np.flatnonzero((self.kind == row.msg_id) & (self.length_n >= messages.HEADER_N))
-            if row is _ECG:
-                known[places] = self._whole_ecg(places)
-            elif "s" in row.codes:
-                known[places] = [
-                    _unpacks(row.msg_id, self.payload(place)[messages.HEADER_N :]) for place in places.tolist()
-                ]
-            else:
-                known[places] = self.length_n[places] == messages.HEADER_N + struct.calcsize("<" + row.codes)
+        known = np.asarray(self.length_n == _FIXED_N[self.kind], np.bool_)
+        places = np.flatnonzero((self.kind == _ECG.msg_id) & (self.length_n >= messages.HEADER_N))
+        known[places] = self._whole_ecg(places)
+        for row in _WITH_TEXT:
+            for places, payload in self.distinct(row):
+                known[places] = _unpacks(payload)
         return known
 
     def _whole_ecg(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
@@ -160,10 +178,10 @@ class Frames:
 
 
 @lru_cache(maxsize=64)
-def _unpacks(msg_id: int, body: bytes) -> bool:
-    """True when a message with texts can be unpacked; Hello comes every second and hardly ever changes."""
+def _unpacks(payload: bytes) -> bool:
+    """True when a message with texts can be unpacked."""
     try:
-        messages.unpack(bytes((msg_id, 0, 0)) + body)
+        messages.unpack(payload)
     except messages.MessageError:
         return False
     return True

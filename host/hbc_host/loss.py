@@ -14,17 +14,16 @@ Span = tuple[int, int]
 RESTART_US = 5_000_000  # a repeated chunk sets device time back by less than this; only a reboot by more
 
 
-def lost_before(seqs: Sequence[int], resumed: Collection[int] = ()) -> tuple[IntArray, SequenceCounter]:
+def lost_before(seqs: IntArray, resumed: Collection[int] = ()) -> tuple[IntArray, SequenceCounter]:
     """Number of frames missing just before each frame, and the counter that found them.
 
     ``resumed`` holds the places of the frames that came first after the connection had been away.
     """
     counter = SequenceCounter()
     lost_n = np.zeros(len(seqs), np.int64)
-    number = np.asarray(seqs, np.int64)
-    if np.all((number[1:] - number[:-1]) & 0xFFFF == 1):  # nothing missing, as usual
+    if np.all((seqs[1:] - seqs[:-1]) & 0xFFFF == 1):  # nothing missing, as usual
         return lost_n, counter
-    for place, seq in enumerate(seqs):
+    for place, seq in enumerate(seqs.tolist()):
         if place in resumed:
             counter.resume()
         lost_n[place] = counter.push(seq)
@@ -57,14 +56,15 @@ def boot_starts(stamps_us: IntArray, hello_places: IntArray, boot_n: IntArray) -
     return np.array(sorted(starts), np.int64)
 
 
-def back_to_zero(starts: IntArray, seqs: Sequence[int]) -> IntArray:
+def back_to_zero(starts: IntArray, seqs: IntArray) -> IntArray:
     """Boot starts moved back to frame number 0 where the numbers run down to it: edges may come before Hello."""
     moved: list[int] = []
+    numbers = seqs.tolist()
     for start in starts.tolist():
         first = start
-        while first > 0 and seqs[first] > 0 and seqs[first - 1] == seqs[first] - 1:
+        while first > 0 and numbers[first] > 0 and numbers[first - 1] == numbers[first] - 1:
             first -= 1
-        moved.append(first if seqs[first] == 0 and (not moved or first > moved[-1]) else start)
+        moved.append(first if numbers[first] == 0 and (not moved or first > moved[-1]) else start)
     return np.array(moved, np.int64)
 
 

@@ -163,8 +163,8 @@ class StreamDecoder:
     def feed_frames(self, data: bytes) -> Frames:
         """The frames that :meth:`feed` would unpack, for those who want a few of many; raises as it does."""
         frames = self._deframer.feed_frames(data)
-        for place in np.flatnonzero(frames.kind == _HELLO_ID).tolist():
-            check_version(frames.payload(place))
+        for _, payload in frames.distinct(messages.Hello):
+            check_version(payload)
         whole = frames.picked(np.flatnonzero(frames.known()))
         self._foreign_n += len(frames) - len(whole)
         self.frames_n += len(whole)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from hbc_host.design import check_onsets
 from hbc_host.errors import InputError, TooFewBeatsError
+from hbc_host.noise import transform_n
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -222,7 +223,8 @@ def _wavelet_spectrum(cycle_s: float, samples_n: int) -> tuple[int, npt.NDArray[
     time_s = np.arange(-half_n, half_n + 1) / RATE_HZ
     wavelet = np.exp(2j * np.pi * time_s / cycle_s - 0.5 * (time_s / sd_s) ** 2)
     wavelet *= math.sqrt(2.0) / np.linalg.norm(wavelet)
-    n = 1 << (samples_n + 2 * half_n).bit_length()
+    # What wraps around falls on the first 2 half_n samples: on mirrored cycles, which are longer than half a wavelet.
+    n = transform_n(samples_n, 0)
     return n, np.fft.fft(wavelet, n), half_n
 
 

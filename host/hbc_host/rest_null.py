@@ -37,10 +37,31 @@ class RestNull:
     rest_s: float
 
 
-def rest_null(
-    rests: Sequence[tuple[Beats, float, float]], *, after_s: float, trains_n: int, before_s: float = 3.0
-) -> RestNull | None:
-    """The band for the mean of some trains.
+@dataclass(frozen=True)
+class RestSpread:
+    """Spread of the change after one onset that never was, ``spread_bpm`` (n,) at ``time_s`` (n,); of ``rest_s``
+    seconds of rest, of which each onset sees ``extent_s``.
+    """
+
+    time_s: FloatArray
+    spread_bpm: FloatArray
+    rest_s: float
+    extent_s: float
+
+    def of_mean(self, trains_n: int) -> RestNull | None:
+        """The band for the mean of some trains; None without any."""
+        if trains_n < 1:
+            return None
+        # Neighbouring onsets see nearly the same beats: what counts is how many fit beside each other.
+        dof = max(2, int(self.rest_s / self.extent_s) - 1)
+        half_bpm = student_t95(dof) * self.spread_bpm / math.sqrt(trains_n)
+        return RestNull(self.time_s, half_bpm, self.rest_s)
+
+
+def rest_spread(
+    rests: Sequence[tuple[Beats, float, float]], after_s: float, before_s: float = 3.0
+) -> RestSpread | None:
+    """What follows onsets that never were.
 
     Parameters
     ----------
@@ -48,12 +69,10 @@ def rest_null(
         Stretches of rest, seconds on the clock of their beats.
     after_s, before_s : float, seconds
         Extent of the response, as for :func:`hbc_host.response.mean_response`.
-    trains_n : int
-        Trains that the response is the mean of.
 
     Returns
     -------
-    RestNull or None
+    RestSpread or None
         None with less than :data:`REST_MIN_S` of rest, or without measured beats in it.
     """
     changes: list[FloatArray] = []
@@ -66,9 +85,15 @@ def rest_null(
             time_s, change = found
             changes.append(change)
             total_s += end_s - start_s
-    if total_s < REST_MIN_S or trains_n < 1:
+    if total_s < REST_MIN_S:
         return None
     spread_bpm = np.sqrt((np.concatenate(changes) ** 2).mean(axis=0))  # about zero: by chance nothing has a direction
-    # Neighbouring onsets see nearly the same beats: what counts is how many fit beside each other.
-    dof = max(2, int(total_s / (before_s + after_s)) - 1)
-    return RestNull(time_s, student_t95(dof) * spread_bpm / math.sqrt(trains_n), total_s)
+    return RestSpread(time_s, spread_bpm, total_s, before_s + after_s)
+
+
+def rest_null(
+    rests: Sequence[tuple[Beats, float, float]], *, after_s: float, trains_n: int, before_s: float = 3.0
+) -> RestNull | None:
+    """The band for the mean of ``trains_n`` trains; the rest as :func:`rest_spread`, None where that is."""
+    spread = rest_spread(rests, after_s, before_s)
+    return None if spread is None else spread.of_mean(trains_n)

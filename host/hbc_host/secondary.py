@@ -65,8 +65,11 @@ def secondary_metrics(
     InputError
         If times are not finite or not increasing.
     """
-    onsets = check_onsets(onsets_s, train_s, 0.0)
-    beats = classify_beats(beats_s, gaps_s)
+    return metrics_of(classify_beats(beats_s, gaps_s), check_onsets(onsets_s, train_s, 0.0))
+
+
+def metrics_of(beats: Beats, onsets: FloatArray) -> SecondaryMetrics:
+    """The same for beats that are classified and onsets (trains,) that were checked."""
     slope, slope_reasons = _slope(beats, float(onsets[0]))
     problem = _problem(beats, onsets)
     if problem:

@@ -113,14 +113,10 @@ def _boots(stream: Stream, path: Path) -> tuple[IntArray, list[tuple[int, Any]]]
     """First frame of each boot, and the Hellos as (place, message)."""
     frames = stream.frames
     hellos: list[tuple[int, Any]] = []
-    seen: dict[bytes, Any] = {}  # Hello comes every second and hardly ever changes
-    for place in np.flatnonzero(frames.kind == messages.Hello.msg_id).tolist():
-        payload = frames.payload(place)
-        body = payload[messages.HEADER_N :]
-        if body not in seen:
-            seen[body] = _usable_hello(payload)
-        if seen[body] is not None:
-            hellos.append((place, seen[body]))
+    for alike, payload in frames.distinct(messages.Hello):
+        if hello := _usable_hello(payload):
+            hellos += [(place, hello) for place in alike.tolist()]
+    hellos.sort(key=lambda hello: hello[0])
     if not hellos:
         raise SessionError(
             f"{path}: {stream.bytes_n} bytes from the box with {len(frames)} good and {stream.bad_n} bad "

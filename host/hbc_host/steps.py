@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from hbc_host import noise
 from hbc_host.coupling import RunFit
-from hbc_host.response import regressors
+from hbc_host.response import Shape, regressors
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -82,10 +83,12 @@ def _solve(run: RunFit, steps: list[list[int]]) -> tuple[FloatArray, FloatArray]
     design, block, fit = run.design, run.run.block, run.fit
     starts_s, ends_s = design.beats.starts_s[design.window], design.beats.ends_s[design.window]
     per_train = np.zeros((starts_s.size, design.onsets_s.size))
-    for item, weight in zip(run.candidates, fit.weights[0], strict=True):
+    weights: defaultdict[tuple[Shape, float], float] = defaultdict(float)  # of all doses of a shape together
+    for item, weight in zip(run.candidates, fit.weights[0].tolist(), strict=True):
         if weight > 1e-3:
-            onsets_s = design.onsets_s + item.shift_s
-            per_train += weight * regressors(item.shape, starts_s, ends_s, onsets_s, design.train_s)
+            weights[item.shape, item.shift_s] += weight
+    for (shape, shift_s), weight in weights.items():
+        per_train += weight * regressors(shape, starts_s, ends_s, design.onsets_s + shift_s, design.train_s)
     signals = block.scaled(-np.stack([per_train[:, trains].sum(axis=1) for trains in steps]))
     rows = np.concatenate((run.run.row, signals))
     # The filter's tail runs past the last beat; keeping it makes the products those of the whole-run fit.

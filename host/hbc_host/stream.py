@@ -142,21 +142,27 @@ class _Reader:
         ours = (frames.length_n >= messages.HEADER_N) & _FROM_BOX[frames.kind]
         stream.bad_n += found.bad_n + int(np.count_nonzero(~ours))
         kept = np.flatnonzero(ours)
-        kept = kept[: 0 if stream.reflashed else self._until_reflashed(frames, kept)]
+        kept = kept[: 0 if stream.reflashed else self._until_reflashed(frames.picked(kept))]
         self._keep(frames.picked(kept), connection, _chunks_of(connection.chunks, found.delimiters_at[kept]))
 
-    def _until_reflashed(self, frames: Frames, kept: npt.NDArray[np.int64]) -> int:
+    def _until_reflashed(self, frames: Frames) -> int:
         """How many of these frames come before a Hello of another wire version."""
-        for n in np.flatnonzero(frames.kind[kept] == messages.Hello.msg_id).tolist():
+        known_n = others_n = len(frames)
+        mismatch = None
+        for places, payload in frames.distinct(messages.Hello):
             try:
-                check_version(frames.payload(kept[n]))
-                self._introduced = True
-            except VersionMismatchError:
-                if not self._introduced:
-                    raise
-                self.stream.reflashed = True
-                return int(n)
-        return len(kept)
+                check_version(payload)
+                known_n = min(known_n, int(places[0]))
+            except VersionMismatchError as error:
+                if places[0] < others_n:
+                    others_n, mismatch = int(places[0]), error
+        self._introduced = self._introduced or known_n < others_n
+        if mismatch is None:
+            return len(frames)
+        if not self._introduced:
+            raise mismatch
+        self.stream.reflashed = True
+        return others_n
 
     def _keep(self, frames: Frames, connection: _Connection, chunk_n: npt.NDArray[np.int64]) -> None:
         """Frames that are understood; ``chunk_n`` tells in which chunk of the connection each ended."""

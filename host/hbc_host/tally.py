@@ -81,7 +81,7 @@ class Tally:
     def _take_bulk(self, data: bytes) -> None:
         """The same for many messages that nobody listens to: most of them, the samples, are only numbered."""
         frames = self._decoder.feed_frames(data)
-        seqs = np.array(frames.seqs(), np.int64)
+        seqs = frames.seqs()
         if self._same_boot(frames) and self.missed.take_usual(frames):
             self._frames.push_all(seqs)
             return
@@ -106,8 +106,7 @@ class Tally:
 
     def _same_boot(self, frames: Frames) -> bool:
         """True when every Hello among these frames says what the newest one said."""
-        places = np.flatnonzero(frames.kind == messages.Hello.msg_id).tolist()
-        return all(unpack(frames.payload(place)).message == self.hello for place in places)
+        return all(unpack(payload).message == self.hello for _, payload in frames.distinct(messages.Hello))
 
     def take_past(self, log: Log) -> None:
         """An earlier part of the recording; tells nobody."""

@@ -21,12 +21,13 @@ extern "C" {
 
 enum {
     HBC_FRAME_MIN_N = 7,    /* bytes of the shortest frame with its closing delimiter: a payload of one byte */
-    HBC_LOG_HEAD_N = 24     /* bytes before the body of a chunk */
+    HBC_LOG_HEAD_N = 24,    /* bytes before the body of a chunk */
+    HBC_CRC_STEP_N = 8      /* bytes of a checksum that are looked up at a time */
 };
 
-/* CRC-32 (IEEE 802.3), four bytes at a time; filled once, then only read. */
+/* CRC-32 (IEEE 802.3), eight bytes at a time; filled once, then only read. */
 typedef struct {
-    uint32_t after[4][256];
+    uint32_t after[8][256];
 } hbc_crc;
 
 void hbc_crc_init(hbc_crc *crc);

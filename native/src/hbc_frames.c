@@ -24,7 +24,7 @@ void hbc_crc_init(hbc_crc *crc)
         }
         crc->after[0][i] = value;
     }
-    for (k = 1; k < 4; k++) { /* the same byte, k zero bytes earlier */
+    for (k = 1; k < HBC_CRC_STEP_N; k++) { /* the same byte, k zero bytes earlier */
         for (i = 0; i < 256; i++) {
             value = crc->after[k - 1][i];
             crc->after[k][i] = (value >> 8) ^ crc->after[0][value & 0xFFu];
@@ -34,11 +34,13 @@ void hbc_crc_init(hbc_crc *crc)
 
 uint32_t hbc_crc_of(const hbc_crc *crc, uint32_t before, const uint8_t *bytes, int64_t n)
 {
-    uint32_t value = ~before;
-    for (; n >= 4; n -= 4, bytes += 4) {
+    uint32_t value = ~before, next;
+    for (; n >= HBC_CRC_STEP_N; n -= HBC_CRC_STEP_N, bytes += HBC_CRC_STEP_N) {
         value ^= u32_at(bytes);
-        value = crc->after[3][value & 0xFFu] ^ crc->after[2][(value >> 8) & 0xFFu] ^
-                crc->after[1][(value >> 16) & 0xFFu] ^ crc->after[0][value >> 24];
+        next = u32_at(bytes + 4);
+        value = crc->after[7][value & 0xFFu] ^ crc->after[6][(value >> 8) & 0xFFu] ^
+                crc->after[5][(value >> 16) & 0xFFu] ^ crc->after[4][value >> 24] ^ crc->after[3][next & 0xFFu] ^
+                crc->after[2][(next >> 8) & 0xFFu] ^ crc->after[1][(next >> 16) & 0xFFu] ^ crc->after[0][next >> 24];
     }
     for (; n > 0; n--, bytes++) {
         value = (value >> 8) ^ crc->after[0][(value ^ *bytes) & 0xFFu];

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -231,6 +232,19 @@ def test_which_frames_can_be_unpacked_is_known_of_all_at_once() -> None:
         except messages.MessageError:
             unpacks = False
         assert Frames([payload]).known().tolist() == [unpacks]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.binary(max_size=2), st.sampled_from([messages.Hello, messages.Note])), max_size=30))
+def test_payloads_that_differ_in_more_than_their_number_are_told_apart(sent: list[tuple[bytes, Any]]) -> None:
+    payloads = [bytes((row.msg_id, n, 0)) + body for n, (body, row) in enumerate(sent)]
+    of_body: dict[bytes, list[int]] = {}
+    for place, (body, row) in enumerate(sent):
+        if row is messages.Hello:
+            of_body.setdefault(body, []).append(place)
+    found = Frames(payloads).distinct(messages.Hello)
+    assert {payload[messages.HEADER_N :]: places.tolist() for places, payload in found} == of_body
+    assert [payload for _, payload in found] == [payloads[places[0]] for places, _ in found]
 
 
 @pytest.mark.parametrize("per_byte", [0.0, 1e-5, 1e-3])

@@ -228,7 +228,8 @@ class Recordings(RuleBasedStateMachine):
             self.acknowledged |= {int.from_bytes(payload[1:3], "little") for payload in payloads}
 
     def read_seqs(self) -> list[int]:
-        return stream_of(read_parts(self.folder)).frames.seqs()
+        seqs: list[int] = stream_of(read_parts(self.folder)).frames.seqs().tolist()
+        return seqs
 
     @invariant()
     def it_loads_and_nothing_is_lost_in_silence(self) -> None:

@@ -141,7 +141,7 @@ def _boot_starts(payloads: list[bytes], hellos: list[tuple[int, Any]]) -> list[t
 def _boot(payloads: list[bytes], arrived_s: FloatArray, hello: Any) -> BootEvidence:
     frames = Frames(payloads)
     counter = SequenceCounter()
-    for seq in frames.seqs():
+    for seq in frames.seqs().tolist():
         counter.push(seq)
     places, edges = frames.rows(messages.TriggerEdge)
     first = _first_of_each(edges["edge_n"])
