@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +12,17 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from hbc_host.analysis_model import Analysis, SiteResult
 from hbc_host.beats import Beats
-from hbc_host.coupling import CouplingResult, RunFit, fit_run
+from hbc_host.coupling import RunFit, fit_run
 from hbc_host.errors import InputError, NoTrainsError, TooFewBeatsError
 from hbc_host.names import is_simulated
 from hbc_host.published import PublishedScore, published_score
 from hbc_host.response import TrainResponse, mean_response
-from hbc_host.rest_null import RestNull, RestSpread, rest_spread
+from hbc_host.rest_null import RestSpread, rest_spread
 from hbc_host.runs import RunInput, protocol_notes, session_runs
-from hbc_host.secondary import SecondaryMetrics, metrics_of
-from hbc_host.sites import SiteComparison, compare_sites
+from hbc_host.secondary import metrics_of
+from hbc_host.sites import compare_sites
 from hbc_host.steps import StepEffect, step_effects
 from hbc_host.threshold import ThresholdResult, threshold_of_run
 from hbc_host.trains import Protocol
@@ -35,42 +36,6 @@ Quality = dict[str, "str | int | float"]
 BEATS_MIN_N = 10
 #: Extent of a mean response after its onset is a multiple of this: of that of its points.
 RESPONSE_STEP_S = 0.25
-
-
-@dataclass(frozen=True)
-class SiteResult:
-    """What one run showed. ``p_holm`` is adjusted over all sites of the analysis; nan for an unusable run.
-
-    ``threshold`` is None unless the intensities are known and enough of them differ. ``published`` and ``secondary``
-    are for comparison only, and None where the run is too short for them. ``rest_null`` is what ``response`` would look
-    like without a response, None where no rest was recorded.
-    """
-
-    site: str
-    coupling: CouplingResult
-    p_holm: float
-    response: TrainResponse | None
-    steps: tuple[StepEffect, ...]
-    mean_hr_bpm: float
-    beats_n: int
-    threshold: ThresholdResult | None = None
-    published: PublishedScore | None = None
-    secondary: SecondaryMetrics | None = None
-    rest_null: RestNull | None = None
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """Everything that the table, the JSON and the report show; ``is_simulated``: no box measured it."""
-
-    title: str
-    source: str
-    protocol: Protocol
-    sites: tuple[SiteResult, ...]
-    quality: dict[str, str | int | float]
-    notes: tuple[str, ...]
-    comparison: SiteComparison | None = None
-    is_simulated: bool = False
 
 
 def analyze_runs(

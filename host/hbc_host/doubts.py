@@ -15,7 +15,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from hbc_host import evidence
+from hbc_host import bayes, evidence
 from hbc_host.design import RunDesign
 from hbc_host.response import Shape, regressors
 from hbc_host.stretches import Stretch
@@ -77,7 +77,7 @@ def _steady_rhythm(
         return ""
     response, fit = _beside(run, rest, signals, run.block.scaled(waves))
     # Sine and cosine are nearly orthogonal over whole cycles: their evidence adds.
-    rhythm = evidence.log_bayes_either(*fit).reshape(-1, 2).sum(axis=1)
+    rhythm = bayes.log_bayes_either(*fit).reshape(-1, 2).sum(axis=1)
     waves_n = 2 + int(np.argmax(rhythm[1:]))
     ratio = float(rhythm[waves_n - 1]) - response
     if ratio <= 0.0:
@@ -98,7 +98,7 @@ def _late_rise(design: RunDesign, run: Stretch, rest: Stretch | None, signals: F
     ]
     response, fit = _beside(run, rest, signals, run.block.scaled(np.stack([rise.sum(axis=1) for rise in rises])))
     # A regressor that rises has a positive fit where the heart speeds up: the same half-normal prior applies.
-    ratio = float(evidence.log_mean(evidence.log_bayes(*(part[None, :] for part in fit))[0])[0]) - response
+    ratio = float(bayes.log_mean(bayes.log_bayes(*(part[None, :] for part in fit))[0])[0]) - response
     if ratio <= 0.0:
         return ""
     return (
@@ -115,8 +115,8 @@ def _beside(
         run.row, None if rest is None else rest.row, np.concatenate((signals, others)), run.block.dof
     )
     k = signals.shape[0]
-    slowing = evidence.log_bayes(fit.fall_bpm[:, :k], fit.se_bpm[:, :k])[0]
-    return float(evidence.log_mean(slowing)[0]), (fit.fall_bpm[0, k:], fit.se_bpm[0, k:])
+    slowing = bayes.log_bayes(fit.fall_bpm[:, :k], fit.se_bpm[:, :k])[0]
+    return float(bayes.log_mean(slowing)[0]), (fit.fall_bpm[0, k:], fit.se_bpm[0, k:])
 
 
 def _breathing_gone(design: RunDesign, run: Stretch, rest: Stretch, waves: FloatArray) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbc_host import noise
+from hbc_host.bayes import log_bayes, log_mean_shares
 from hbc_host.blocks import Block
 
 FloatArray = npt.NDArray[np.float64]
@@ -36,8 +37,6 @@ PART_N = 32
 STALE_ORDER, STALE_MAX = 12, 0.28
 #: Odds of a response before the data, for :func:`null_residual` only. With 0.01 simulated power is 0.03 lower.
 PRIOR_ODDS = 1.0
-#: Scale of the half-normal prior on the fall, bpm: most published responses are of one to a few bpm.
-PRIOR_BPM = 3.0
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def _weigh(
     fall, se = overlap / information, np.sqrt(variance[:, None] / information)
     fall *= stretch
     slow, fast = log_bayes(fall, se)
-    (slowing, slow_shares), (speeding, fast_shares) = _log_mean(slow), _log_mean(fast)
+    (slowing, slow_shares), (speeding, fast_shares) = log_mean_shares(slow), log_mean_shares(fast)
     weights = np.where((slowing > speeding)[:, None], slow_shares, fast_shares)
     weights /= weights.sum(axis=1, keepdims=True)
     return fall, se, weights, slowing, speeding, np.sqrt(variance)
@@ -189,38 +188,6 @@ def null_residual(fit: Fit, run: FloatArray, signals: FloatArray) -> FloatArray:
     odds = PRIOR_ODDS * np.exp(np.minimum(np.logaddexp(fit.slowing, fit.speeding), 50.0)) / 2.0
     share = odds / (1.0 + odds)
     return np.asarray(run - (share[:, None] * fit.weights * fit.fall_bpm) @ signals)
-
-
-def log_mean(values: FloatArray) -> FloatArray:
-    """Log of the mean of the exponentials along the last axis."""
-    return _log_mean(values)[0]
-
-
-def _log_mean(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """:func:`log_mean`, and the exponentials relative to the largest of their row."""
-    top = values.max(axis=1, keepdims=True)
-    shares = np.exp(values - top)
-    return np.asarray(top[:, 0] + np.log(shares.mean(axis=1))), shares
-
-
-def log_bayes(fall: FloatArray, se: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Log Bayes factors of slowing and of speeding, (rows, k) each, under a half-normal prior on the size of either."""
-    from scipy.special import log_ndtr  # costs 0.3 s to import, so only when a run is analysed
-
-    shrink = PRIOR_BPM**2 / (PRIOR_BPM**2 + se**2)
-    z = fall / se
-    even = np.log(2.0) + 0.5 * np.log1p(-shrink) + 0.5 * z**2 * shrink
-    arm = z * np.sqrt(shrink)
-    # One tail of the normal distribution gives the other, which is the costly part of this function.
-    tail = log_ndtr(-np.abs(arm))
-    rest = np.log1p(-np.exp(tail))
-    return even + np.where(arm > 0.0, rest, tail), even + np.where(arm > 0.0, tail, rest)
-
-
-def log_bayes_either(size: FloatArray, se: FloatArray) -> FloatArray:
-    """Log Bayes factors of an effect of either sign under a normal prior of the same scale, same shape."""
-    shrink = PRIOR_BPM**2 / (PRIOR_BPM**2 + se**2)
-    return np.asarray(0.5 * np.log1p(-shrink) + 0.5 * (size / se) ** 2 * shrink)
 
 
 def surrogate_rows(
