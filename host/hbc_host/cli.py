@@ -22,6 +22,7 @@ from hbc_host import (
     cli_rig,
     cli_run,
     cli_session,
+    cli_sim,
     cli_strap,
     cli_stream,
     cli_visits,
@@ -67,7 +68,7 @@ def version() -> None:
 
 for command in (
     cli_rig.demo,
-    cli_rig.sim,
+    cli_sim.sim,
     cli_box.record,
     cli_box.replay,
     cli_analyze.analyze,

@@ -17,6 +17,7 @@ from hbc_host.cli_common import (
     refuse_shared,
     refuse_twice,
 )
+from hbc_host.cli_store import StoreOption, folder_given
 from hbc_host.errors import InputError
 from hbc_host.names import report_name
 
@@ -34,7 +35,9 @@ LangOption = Annotated[
 
 
 def analyze(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Session folder, ECG files or CSV pairs.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Session folder or visit, ECG files or CSV pairs.")
+    ],
     protocol: Annotated[
         str,
         typer.Option(metavar="NAME", help="dash, itbs, 10hz, or train/pause seconds like 5/11.", show_default=False),
@@ -50,15 +53,17 @@ def analyze(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write an HTML report to FILE.", show_default=False)
     ] = None,
+    store: StoreOption = None,
     json_target: JsonOption = None,
 ) -> None:
     """Does the heart slow with the TMS trains? Effect, interval and verdict for each site.
 
-    PATH is a session folder made by `hbc record`; or one ECG file per site (WFDB record, or text with one value a
-    line); or a CSV of beat times together with a CSV of trigger times, in seconds.
+    PATH is a session folder made by `hbc record`, or a visit such as P-014/3; or one ECG file per site (WFDB record, or
+    text with one value a line); or a CSV of beat times together with a CSV of trigger times, in seconds.
 
     Example: hbc analyze left.txt right.txt --protocol dash --rate-hz 130 --report result.html
     """
+    paths = [folder_given(path, store) for path in paths]
     refuse_twice(paths)
     refuse_overwriting(paths, {"--report": report, "--json": Path(json_target) if json_target else None})
     out = Output(json_target)
@@ -100,7 +105,10 @@ def analyze(
 
 def report(
     sources: Annotated[
-        list[Path], typer.Argument(metavar="SESSION_OR_JSON", help="Session folders, or files from analyze --json.")
+        list[Path],
+        typer.Argument(
+            metavar="SESSION_OR_JSON", help="Session folders, visits such as P-014/3, or files from analyze --json."
+        ),
     ],
     out_path: Annotated[
         Path | None,
@@ -124,7 +132,7 @@ def report(
     Without --out the report stands beside its source: SESSION/report.html, or FILE.html for FILE.json; in another
     language than the session's own as report.nl.html.
 
-    Example: hbc report sessions/P-014 --pdf --lang nl
+    Example: hbc report P-014/3 --pdf --lang nl
     """
     if out_path is not None and len(sources) > 1 and not out_path.is_dir():
         raise InputError(f"{len(sources)} reports cannot share the file {out_path}; give an existing folder as --out")
@@ -135,6 +143,7 @@ def report(
     from hbc_host.report.results_json import read_command, read_document
 
     language(lang or "en")  # before the work: a language that is not there
+    sources = [folder_given(source, store) for source in sources]
     targets = [_target(source, out_path, lang, pdf=pdf) for source in sources]
     refuse_shared(sources, targets)
     if any((source / VISIT_NAME).exists() for source in sources):  # its report shows the course, from the store

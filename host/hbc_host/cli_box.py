@@ -19,6 +19,7 @@ from hbc_host.cli_live import (
     terminate_as_interrupt,
     watching,
 )
+from hbc_host.cli_store import SessionArgument, StoreOption, folder_given
 from hbc_host.errors import HbcError, InputError, SessionError, TransportError
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def record(
 
 
 def replay(
-    session: Annotated[Path, typer.Argument(metavar="SESSION", help="Folder that hbc record wrote.")],
+    session: SessionArgument,
     speed: Annotated[
         float | None,
         typer.Option(
@@ -111,6 +112,7 @@ def replay(
         ),
     ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Fail unless the result is exactly the same.")] = False,
+    store: StoreOption = None,
     json_target: JsonOption = None,
 ) -> None:
     """Play a recording back through the same path that a live box takes; --verify also detects its beats again.
@@ -124,6 +126,7 @@ def replay(
 
     if speed is not None and not (math.isfinite(speed) and speed > 0):
         raise InputError(f"speed {speed:g} is not above 0; give 1 for real time")
+    session = folder_given(session, store)
     if verify and (who := writer_of(session)):
         raise SessionError(f"{session} is being written by {who}; verify it when that has ended")
     recorded, live = load_with_log(session)

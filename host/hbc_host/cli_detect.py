@@ -9,6 +9,7 @@ import typer
 
 from hbc_host.cli_analyze import RateOption, given
 from hbc_host.cli_common import JsonOption, Output, command_line, progress, refuse_overwriting
+from hbc_host.cli_store import StoreOption, folder_given
 from hbc_host.errors import InputError, TooFewBeatsError
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ SAME_S = 1.5e-6  # the box rounds down to whole microseconds
 
 def detect(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="ECG: WFDB record, text with one value a line, or session folder.")
+        Path,
+        typer.Argument(metavar="FILE", help="ECG: WFDB record, text with one value a line, session folder or visit."),
     ],
     rate_hz: RateOption = None,
     csv: Annotated[
@@ -39,13 +41,14 @@ def detect(
     to_s: Annotated[
         float | None, typer.Option(metavar="S", help="Where the picture ends, seconds.", show_default=False)
     ] = None,
+    store: StoreOption = None,
     json_target: JsonOption = None,
 ) -> None:
     """Find the heart beats (R-peaks) in an ECG, or again in the samples of a session.
 
     Example: hbc detect ecg.txt --rate-hz 130 --csv beats.csv --picture beats.png
     """
-    atr = _annotation_target(atr)
+    file, atr = folder_given(file, store), _annotation_target(atr)
     refuse_overwriting(
         [file, *_header_of(file)],
         {"--csv": csv, "--atr": atr, "--picture": picture, "--json": Path(json_target) if json_target else None},

@@ -1,6 +1,6 @@
 """``hbc hil run``: hardware in the loop, simulated or on two real boards, with the same checks.
 
-The only place beside ``cli_rig`` where the host reaches ``hbc_hil``, and only inside this command.
+One of the places, beside ``cli_rig`` and ``cli_sim``, where the host reaches ``hbc_hil``, and only inside this command.
 """
 
 from __future__ import annotations

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace as changed
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from hbc_host import cli_patient_data, cli_patient_report, cli_patient_rights
+from hbc_host import cli_patient_data, cli_patient_event, cli_patient_report, cli_patient_rights
 from hbc_host.cli_common import HbcGroup, JsonOption, Output
 from hbc_host.cli_store import (
     ByOption,
@@ -196,33 +195,6 @@ def _was_practice(recording: Path) -> bool:
     return has_visit(recording) and load_visit(recording).practice
 
 
-@app.command()
-def event(
-    patient: PatientArgument,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="syncope, seizure, headache, dizziness, ...; or other.")],
-    severity: Annotated[str, typer.Option(help="mild, moderate or severe.")],
-    text: Annotated[str, typer.Option(help="What happened, in words.")] = "",
-    visit_n: Annotated[
-        int | None, typer.Option("--visit", metavar="N", help="Number of its visit.", show_default=False)
-    ] = None,
-    store: StoreOption = None,
-    by: ByOption = None,
-) -> None:
-    """Record an adverse event, now.
-
-    Example: hbc patient event P-014 headache --severity mild
-    """
-    from hbc_host.store.records import add_event, find_patient
-
-    with opened_store(store, "write") as session:
-        now = datetime.now().astimezone()
-        owner = find_patient(session, patient)
-        add_event(session, owner, kind, severity, text, now, who=who_changes(by), visit_n=visit_n)
-        is_practice = any(visit.practice for visit in owner.visits if visit.visit_n == visit_n)
-    practice = "; its visit was practice, so it stands in no course of treatment" if is_practice else ""
-    print(f"{patient}: {kind}, {severity}, {now:%Y-%m-%d %H:%M}{practice}")
-
-
 def _pairs(texts: list[str]) -> dict[str, Any]:
     pairs = dict(text.partition("=")[::2] for text in texts)
     if "" in pairs or "" in pairs.values():
@@ -230,5 +202,10 @@ def _pairs(texts: list[str]) -> dict[str, Any]:
     return pairs
 
 
-for command in (*cli_patient_data.COMMANDS, *cli_patient_rights.COMMANDS, cli_patient_report.report):
+for command in (
+    cli_patient_event.event,
+    *cli_patient_data.COMMANDS,
+    *cli_patient_rights.COMMANDS,
+    cli_patient_report.report,
+):
     app.command()(command)

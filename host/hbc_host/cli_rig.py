@@ -1,7 +1,7 @@
-"""``hbc demo`` and ``hbc sim``: the simulated rig, for everyone without a box.
+"""``hbc demo``: the simulated rig, for everyone without a box.
 
-The only place of the host that reaches ``hbc_hil``, and only inside these two commands: nothing that measures may know
-that a simulator exists.
+Here, in ``cli_sim`` and in ``cli_hil`` the host reaches ``hbc_hil``, and only inside the commands: nothing
+that measures may know that a simulator exists.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from hbc_hil.demo import DemoResult
 
 SEED = 4711
-SIM_GRACE_S = 2.0  # for the interpreter to start
 NOT_NUMBERS = ("analysis", "session_path")
 
 SeedOption = Annotated[int, typer.Option(metavar="N", help="Same seed, same patient, same numbers.")]
@@ -59,12 +58,12 @@ def demo(
     if live:
         from hbc_host.cli_demo_live import demo_live
 
-        with _plain_errors():
+        with plain_errors():
             demo_live(seed, ecg, out_dir, http_port, lang, json_target, open_browser=not no_browser)
         return
     refuse_overwriting([], {"--out": out_dir / REPORT_NAME, "--json": Path(json_target) if json_target else None})
     out = Output(json_target)
-    with _plain_errors():
+    with plain_errors():
         from hbc_hil.demo import run_demo
 
         with _stopped_demo(out_dir / "session"), progress("measuring a simulated patient") as done:
@@ -87,53 +86,6 @@ def demo(
         )
         out.say(f"report: {path}")
     out.json(demo_document(result))
-
-
-def sim(
-    seed: SeedOption = SEED,
-    minutes: Annotated[float, typer.Option(metavar="N", min=0.1, help="How long the simulated patient stays.")] = 60.0,
-    ecg: EcgOption = "patient",
-    rest_s: Annotated[
-        float | None,
-        typer.Option("--rest-s", metavar="N", min=1.0, help="Rest before each site; else 180 s, then 60 s."),
-    ] = None,
-    json_target: JsonOption = None,
-) -> None:
-    """Switch on a simulated box in real time and print its port; Ctrl-C switches it off.
-
-    Any program can open the port as if a box were plugged in, for example `hbc record` or `hbc session run` in a
-    second window. The simulated stimulator gives 15 trains at each of four sites, and waits for nobody.
-
-    Example: hbc sim --minutes 10
-    """
-    out = Output(json_target)
-    with _plain_errors():
-        from hbc_hil.rig import RigOptions, rig
-        from hbc_hil.scenario import Scenario
-
-        duration_s = 60.0 * minutes
-        scenario = Scenario.demo(seed) if ecg == "patient" else Scenario.recording(seed, ecg)
-        if rest_s is not None:
-            scenario = replace(scenario, rest_first_s=rest_s, rest_between_s=rest_s)
-        with _until_told(), rig(replace(scenario, duration_s=duration_s), RigOptions(paced=True)) as box:
-            out.say(f"port: {box.port}")
-            out.say(f"in a second window: hbc record --port {box.port} --out my-session")
-            first_s = min((train.onset_s for train in box.world.truth.trains), default=None)
-            out.say(_first_train(first_s, minutes))
-            out.say(f"or a practice session (hbc protocol new --help): hbc session run VISIT --port {box.port}")
-            out.say("Ctrl-C switches the box off")
-            out.json({"port": box.port, "seed": seed, "duration_s": duration_s, "first_train_s": first_s})
-            # By the wall clock too: bytes that nobody reads keep the box from being finished.
-            until_s = time.monotonic() + duration_s + SIM_GRACE_S
-            while not box.finished and time.monotonic() < until_s:
-                time.sleep(0.1)
-    out.say("the simulated box is off")
-
-
-def _first_train(first_s: float | None, minutes: float) -> str:
-    if first_s is None:
-        return f"no pulse train comes within these {minutes:g} minutes"
-    return f"the first pulse train comes {first_s:.0f} s after switching on; before that the patient rests"
 
 
 def demo_document(result: DemoResult) -> dict[str, Any]:
@@ -221,23 +173,7 @@ def _stopped_demo(session: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _until_told() -> Iterator[None]:
-    """Leave quietly on Ctrl-C or SIGTERM: here that is the normal end, and the box must be switched off."""
-
-    def stop(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except KeyboardInterrupt:
-        pass
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
     """The simulator's own errors, which cannot be HbcErrors since it knows nothing of the host, become one line too."""
     try:
         yield

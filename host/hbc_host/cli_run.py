@@ -142,6 +142,7 @@ def _conduct(
             on_event=None if page.terminal else teller.say,
             on_alarm=None if page.terminal else lambda alarm: teller.say(alarm_line(alarm)),
             on_problem=lambda problem: None if page.terminal else teller.say(problem_line(problem)),
+            closed=gate.closed_words(visit),
         )
     if page.page and summary.ended == "stopped":
         tell(STAYS)

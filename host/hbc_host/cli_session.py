@@ -9,14 +9,13 @@ from typing import Annotated
 import typer
 
 from hbc_host.cli_common import HbcGroup, JsonOption, Output
+from hbc_host.cli_store import SessionArgument, StoreOption, folder_given
 from hbc_host.errors import SessionError
 
 app = typer.Typer(name="session", cls=HbcGroup, no_args_is_help=True, help="Sessions: lay down, run, list, check.")
 
-SessionArgument = Annotated[Path, typer.Argument(metavar="SESSION", help="Folder that hbc record wrote.")]
 
-
-def verify(session: SessionArgument, json_target: JsonOption = None) -> None:
+def verify(session: SessionArgument, store: StoreOption = None, json_target: JsonOption = None) -> None:
     """Compare a recording with its manifest: files, sizes, hashes, checksums inside, and the result.
 
     Example: hbc session verify P-014
@@ -24,6 +23,7 @@ def verify(session: SessionArgument, json_target: JsonOption = None) -> None:
     out = Output(json_target)
     from hbc_host.repair import verify_session
 
+    session = folder_given(session, store)
     verdict = verify_session(session)
     for problem in verdict.problems:
         out.say(f"problem: {problem}")
@@ -52,6 +52,7 @@ def repair(
         Path | None,
         typer.Option("--out", metavar="DIR", help="New folder; else SESSION-repaired.", show_default=False),
     ] = None,
+    store: StoreOption = None,
     json_target: JsonOption = None,
 ) -> None:
     """Write what can be read of a damaged recording as a whole one. The damaged one is never touched.
@@ -61,6 +62,7 @@ def repair(
     out = Output(json_target)
     from hbc_host.repair import repair_session
 
+    session = folder_given(session, store)
     done = repair_session(session, out_dir)
     for text in done.lost:
         out.say(f"lost: {text}")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +21,8 @@ StoreOption = Annotated[
     str | None,
     typer.Option("--store", metavar="FILE", help="Store, or database URL; else HBC_STORE.", show_default=False),
 ]
+SESSION_HELP = "Folder that hbc record wrote, or a visit such as P-014/3."
+SessionArgument = Annotated[Path, typer.Argument(metavar="SESSION", help=SESSION_HELP)]
 ByOption = Annotated[
     str | None, typer.Option("--by", metavar="NAME", help="Who makes this change; else the login.", show_default=False)
 ]
@@ -52,6 +55,20 @@ def ask_key_if_needed(place: str | None) -> None:
     path = sqlite_file(store_url(place))
     if path is not None and not is_plain(path) and given_key() is None and sys.stdin.isatty():
         remember_key(typer.prompt(f"key of the store {path}", hide_input=True))
+
+
+def folder_given(words: Path, store: str | None = None) -> Path:
+    """The session folder meant by a path or by a visit such as P-014/3; what is neither is returned as it is.
+
+    Raises InputError for a visit that the store does not have. Every command that reads a session asks here.
+    """
+    if words.exists():
+        return words
+    from hbc_host.store.whereabouts import may_be_visit, session_folder
+
+    if may_be_visit(words):
+        ask_key_if_needed(store)
+    return session_folder(words, store)
 
 
 def who_changes(by: str | None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hbc_host.cli_common import HbcGroup, JsonOption, Output
+from hbc_host.cli_store import folder_given
 from hbc_host.errors import InputError, TransportError
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ SecondsOption = Annotated[
 def lsl(
     live: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="A session under way: follow it, without touching it.", show_default=False),
+        typer.Option(
+            metavar="FOLDER", help="A session under way, or its visit: follow it, untouched.", show_default=False
+        ),
     ] = None,
     port: Annotated[
         str | None,
@@ -95,7 +98,7 @@ def _messages(live: Path | None, port: str | None, stop: Callable[[], bool]) -> 
 def _of_session(folder: Path, stop: Callable[[], bool]) -> Iterator[dict[str, Any]]:
     from hbc_host.live.feed_client import FeedClient, NoFeedError
 
-    with FeedClient(folder) as client:
+    with FeedClient(folder_given(folder)) as client:
         while not stop():
             try:
                 message = client.receive(timeout_s=0.2)
@@ -137,7 +140,9 @@ def markers(
 @app.command()
 def place(
     file: Annotated[Path, typer.Argument(metavar="MARKERS", help="File of hbc stream markers.")],
-    session: Annotated[Path, typer.Argument(metavar="SESSION", help="What was recorded at the same time.")],
+    session: Annotated[
+        Path, typer.Argument(metavar="SESSION", help="What was recorded at the same time: folder, or visit.")
+    ],
     out_path: Annotated[Path, typer.Option("--out", metavar="FILE", help="New CSV of triggers.", show_default=False)],
     match: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Only markers of this text.", show_default=False)
@@ -156,7 +161,7 @@ def place(
     wanted = [marker for marker in read_markers(file) if match is None or marker.text == match]
     if not wanted:
         raise InputError(f"{file}: no marker{f' {match!r}' if match else ''}; look at its last column for --match")
-    placed = place_markers(wanted, load_session(session))
+    placed = place_markers(wanted, load_session(folder_given(session)))
     write_new(out_path, "".join(["time_s\n", *(f"{at:.6f}\n" for at in placed.device_s.tolist())]))
     out.say(
         f"{placed.device_s.size} markers placed, good to {placed.error_s * 1e3:.1f} ms beside what the sender's stamps "

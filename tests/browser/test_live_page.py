@@ -58,7 +58,13 @@ def test_a_session_is_conducted_by_keyboard_alone(shared, visit, language, conne
         shows(page, "#rate", "66")
         scene.state["phase"] = "move_coil"
         shows(page, "#phase", placing)
-        for key in ("r", "4", "s", "y", "Enter"):
+        for key in ("r", "4", "x"):
+            page.keyboard.press(key)
+        keys = page.locator("#keys").inner_text()
+        assert re.search({"en": "0-9 X\\s+discomfort, X is 10", "nl": "0-9 X\\s+ongemak, X is 10"}[language], keys), (
+            keys
+        )
+        for key in ("s", "y", "Enter"):
             page.keyboard.press(key)
         page.keyboard.press("n")
         page.keyboard.type("coil moved")
@@ -96,6 +102,7 @@ def test_a_session_is_conducted_by_keyboard_alone(shared, visit, language, conne
     assert scene.done == [
         ("ready", {}),
         ("rating", {"site": "", "value": 4}),
+        ("rating", {"site": "", "value": 10}),
         ("skip_site", {}),
         ("remark", {"text": "coil moved"}),
         ("intensity", {"mso_pct": 33.0, "by": "AB"}),
@@ -121,7 +128,32 @@ def test_enter_on_a_list_asks_for_what_is_missing_and_chooses_in_one_that_is_unf
         page.keyboard.press("Shift+Tab")
         page.keyboard.press("Enter")
         wait_for(lambda: scene.done)
-    assert scene.done == [("adverse_event", {"what": "dizziness", "severity": "moderate", "text": "", "by": "AB"})]
+    assert scene.done == [("adverse_event", {"what": "scalp_pain", "severity": "moderate", "text": "", "by": "AB"})]
+
+
+@pytest.mark.parametrize("language", ["en", "nl"])
+def test_the_form_has_the_side_effects_of_rtms_in_the_language_of_the_page_and_each_can_be_written(
+    shared, visit, language
+):
+    folder, server = shared(language)
+    wanted = {
+        "en": ["headache", "pain of scalp or face", "nausea", "dizziness", "tingling", "muscle twitching",
+               "change of hearing", "psychotic symptoms", "seizure", "syncope (fainting)", "other"],
+        "nl": ["hoofdpijn", "pijn aan hoofdhuid of gezicht", "misselijkheid", "duizeligheid", "tintelingen",
+               "spiertrekkingen", "verandering van het gehoor", "psychotische verschijnselen", "epileptisch insult",
+               "syncope (flauwvallen)", "anders"],
+    }  # fmt: skip
+    with Scene(folder, language) as scene:
+        page = follow(visit, server, scene)
+        page.keyboard.press("v")
+        page.locator("#event").wait_for(state="visible", timeout=WAIT_MS)
+        assert page.locator("#event-what option").all_inner_texts() == wanted[language]
+        for key in ("ArrowDown", "ArrowDown", "Tab", "Tab", "Tab"):
+            page.keyboard.press(key)
+        page.keyboard.type("AB")
+        page.keyboard.press("Enter")
+        wait_for(lambda: scene.done)
+    assert scene.done == [("adverse_event", {"what": "nausea", "severity": "mild", "text": "", "by": "AB"})]
 
 
 def test_a_page_that_is_closed_reloaded_or_frozen_changes_nothing_and_two_pages_show_the_same(shared, visit):

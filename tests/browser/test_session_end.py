@@ -15,7 +15,7 @@ WAIT_MS = 120_000  # the machine may be busy
 OFFICE = {"width": 1400, "height": 950}
 OVER = closed_words(a_visit().model_copy(update={"practice": False}))
 COMMAND = OVER.partition(": ")[2].partition(": ")[2]
-KEYS = "ravnoise07"
+KEYS = "ravnoise07x"
 RESULT = {
     "kind": "result", "best_site": SITES[1], "probability": 0.87,
     "sites": [{"site": SITES[0], "verdict": "coupled"}, {"site": SITES[1], "verdict": "not_shown"}],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hbc_hil import demo
-from hbc_host import cli_rig
+from hbc_host import cli_rig, cli_sim
 from hbc_host.analysis import RunInput, analyze_runs
 from hbc_host.cli import app
 from hbc_host.session_model import SessionMeta
@@ -211,8 +213,27 @@ def test_a_played_recording_has_no_sites_and_no_report(tmp_path: Path, monkeypat
     assert not (tmp_path / "report.html").exists()
 
 
+def test_on_a_terminal_sim_says_at_once_what_it_does_and_the_port_the_moment_it_is_there(micropython: str) -> None:
+    """It takes a while to load: nobody is to wait before an empty screen."""
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "TERM": "xterm"}
+    command = [sys.executable, "-m", "hbc_host.cli", "sim", "--minutes", "1"]
+    with subprocess.Popen(command, stdout=follower, stderr=follower, env=environment) as child:
+        os.close(follower)
+        said = b""
+        while b"port: /dev/" not in said:
+            said += os.read(leader, 4096)
+        assert said.index(b"switching on a simulated box") < said.index(b"port: /dev/")
+        assert child.poll() is None, "it goes on running"
+        child.terminate()
+        with contextlib.suppress(OSError):  # nobody has the other end open any more
+            while os.read(leader, 4096):
+                pass
+    os.close(leader)
+
+
 def test_sim_says_when_the_first_train_comes() -> None:
-    assert cli_rig._first_train(196.02, 60.0).startswith("the first pulse train comes 196 s after switching on")
+    assert cli_sim._first_train(196.02, 60.0).startswith("the first pulse train comes 196 s after switching on")
 
 
 def test_ctrl_c_in_the_demo_says_where_the_unfinished_recording_is(
@@ -232,5 +253,5 @@ def test_ctrl_c_in_the_demo_says_where_the_unfinished_recording_is(
 
 
 def test_a_fault_that_is_not_the_simulators_own_is_not_dressed_up_as_one() -> None:
-    with pytest.raises(ValueError, match="ours"), cli_rig._plain_errors():
+    with pytest.raises(ValueError, match="ours"), cli_rig.plain_errors():
         raise ValueError("ours")

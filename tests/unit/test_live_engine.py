@@ -341,11 +341,11 @@ def test_each_command_is_answered_and_costs_no_frame_of_the_box_whatever_it_hold
         session.client.send("remark", text="half \ud83d")
         assert not done_of(session)["ok"]
         session.follow.runs = None  # type: ignore[assignment]  # as a bug would leave it
-        decoder = session.engine._decoder
+        decoder = session.engine._ear._decoder
         session.client.send("ready")
         assert done_of(session)["text"] == "that failed: write it down on paper"
         session.follow.runs = session.follow.visit.plan.runs
-        assert session.engine._decoder is decoder
+        assert session.engine._ear._decoder is decoder
 
 
 def test_a_fault_in_what_the_box_says_keeps_no_alarm_from_the_pages(

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
 import shlex
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+from hbc_host.app import words
+from hbc_host.app.commands import parse_fields
 from hbc_host.app.desk import Desk
 from hbc_host.app.hub import SILENT_S, Hub
 from hbc_host.app.state import LiveState
@@ -17,6 +24,7 @@ from hbc_host.live import over
 from hbc_host.live.feed import Feed
 from hbc_host.live.feed_client import FeedClient
 from hbc_host.live.follow import Follow
+from hbc_host.live.gate import StoreGate
 from hbc_host.live.over import ALONE_S, LastWait, closed_words
 from hbc_host.live.rebuild import rebuild
 from hbc_host.live.silence import AWAY_S, Silence
@@ -24,9 +32,12 @@ from hbc_host.live.words_now import take_command
 from hbc_host.parts import note
 from hbc_host.protocol import frame
 from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
+from hbc_host.report import session_words
 from hbc_host.store import records
-from hbc_host.store.database import open_store
+from hbc_host.store.database import open_store, usual_place
+from hbc_host.store.records import find_patient
 from hbc_host.store.sessions import keep_visit
+from hbc_host.store.whereabouts import store_option
 from hbc_wire import messages
 from support import hello_values, values_of
 from support_clinic import put_store
@@ -104,25 +115,94 @@ def test_words_that_come_after_the_end_are_each_refused_with_its_reason_those_th
     assert answers == [{"kind": "done", "do": "remark", "ok": False, "text": OVER}] * 2
 
 
-def test_the_command_that_the_page_names_for_an_adverse_event_works_as_it_stands(tmp_path: Path) -> None:
-    store = tmp_path / "store.sqlite"
+def on_a_terminal(command: str, answers: bytes, **environment: str) -> tuple[int, str]:
+    """A line typed into a shell of a pseudo-terminal, where `hbc` is this program."""
+    leader, follower = pty.openpty()
+    line = command.replace("hbc", f"{shlex.quote(sys.executable)} -m hbc_host.cli", 1)
+    known = {key: value for key, value in os.environ.items() if not key.startswith("HBC_")} | environment
+    path = os.pathsep.join(one for one in sys.path if one)
+    with subprocess.Popen(
+        line, shell=True, stdin=follower, stdout=follower, stderr=follower, env=known | {"PYTHONPATH": path}
+    ) as process:
+        os.close(follower)
+        os.write(leader, answers)
+        said = b""
+        with contextlib.suppress(OSError):  # the other end is closed: it is over
+            while found := os.read(leader, 4096):
+                said += found
+    os.close(leader)
+    return process.returncode, said.decode()
+
+
+@pytest.mark.parametrize("place", ["of a clinic/store.sqlite", None])
+def test_the_command_that_the_page_names_for_an_adverse_event_works_as_it_stands(
+    place: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed into another terminal, which knows nothing of the session's store; it asks for the rest."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.delenv("HBC_STORE", raising=False)
+    store = Path(usual_place()) if place is None else tmp_path / place
+    store.parent.mkdir(parents=True)
     put_store(store)
     with open_store(str(store)) as session:
         patient = records.add_patient(session, NO_PRACTICE.pseudonym, records.PatientFacts(), who="me")
         keep_visit(session, patient, NO_PRACTICE, tmp_path, who="me")
-    _, *words = shlex.split(OVER.rpartition(": ")[2].replace("KIND", "syncope").replace("SEVERITY", "mild"))
-    for some, says in ((words, ""), (["patient", "show", NO_PRACTICE.pseudonym], "syncope, mild")):
-        done = CliRunner().invoke(app, some, env={"HBC_STORE": str(store)})
-        assert done.exit_code == 0, done.output
-        assert says in done.output
+    gate = StoreGate(None if place is None else str(store))
+    gate.pulses_today(NO_PRACTICE)
+    words = gate.closed_words(NO_PRACTICE)
+    assert ("--store" in words) == (place is not None)
+    command = words.partition(": write adverse events with: ")[2]
+    code, said = on_a_terminal(command, b"sync\nmild\non the stairs\n", XDG_DATA_HOME=str(tmp_path / "data"))
+    assert code == 0, said
+    with open_store(str(store)) as session:
+        (event,) = find_patient(session, NO_PRACTICE.pseudonym).events
+        assert (event.kind, event.severity, event.text) == ("syncope", "mild", "on the stairs")
+        assert event.visit_id is not None
 
 
-@pytest.mark.parametrize("key", list("ravnoise0"))
+def test_without_a_terminal_the_command_says_what_is_missing(tmp_path: Path) -> None:
+    put_store(tmp_path / "store.sqlite")
+    with open_store(str(tmp_path / "store.sqlite")) as session:
+        records.add_patient(session, "P-1", records.PatientFacts(), who="me")
+    done = CliRunner().invoke(app, ["patient", "event", "P-1", "--store", str(tmp_path / "store.sqlite")])
+    assert done.exit_code == 2
+    assert "KIND must be given: one of headache" in done.output
+
+
+def test_a_session_that_no_store_knows_names_no_command(tmp_path: Path) -> None:
+    gate = StoreGate(str(tmp_path / "none.sqlite"))
+    gate.pulses_today(NO_PRACTICE)
+    assert gate.closed_words(NO_PRACTICE).endswith("write adverse events down on paper.")
+
+
+def test_a_password_of_the_store_never_stands_on_a_page() -> None:
+    (_, place) = store_option("postgresql://ann:secret@server/hbc")
+    assert "secret" not in place
+    assert place.endswith("server/hbc")
+
+
+@pytest.mark.parametrize("key", list("ravnoise0x"))
 def test_in_a_terminal_keys_that_write_are_refused_after_the_end_and_say_why(key: str) -> None:
     desk = Desk(EN)
     assert desk.key(key, LiveState(), OVER) is None
     assert desk.form is None
     assert desk.prompt == OVER
+
+
+def test_in_a_terminal_the_keys_rate_from_0_to_10_and_x_is_10() -> None:
+    desk = Desk(EN)
+    rated = [desk.key(key, LiveState()) for key in "0123456789xX"]
+    assert rated == [("rating", {"site": "", "value": value}) for value in (*range(11), 10)]
+    assert all(parse_fields(*one) == one for one in rated if one is not None)
+
+
+def test_page_store_and_report_have_the_same_adverse_events() -> None:
+    codes = [kind.replace(" ", "_") for kind in records.EVENT_KINDS]
+    assert list(words.EVENTS) == codes
+    assert tuple(session_words.EVENT_WORD) == records.EVENT_KINDS
+    assert {"headache", "scalp_pain", "nausea", "dizziness", "syncope", "twitching", "hearing_change", "seizure"} <= {
+        *codes
+    }
 
 
 def test_in_a_terminal_a_form_that_is_open_at_the_end_is_refused_and_the_cards_still_come() -> None:

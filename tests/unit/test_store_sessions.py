@@ -17,6 +17,7 @@ from hbc_host.errors import InputError, StoreError
 from hbc_host.store import database, records
 from hbc_host.store.audit import first_broken_idx
 from hbc_host.store.database import open_store
+from hbc_host.store.encrypt import back_up
 from hbc_host.store.endings import BoxFacts, EventFacts, RunDelivered, VisitEnd, finish_visit
 from hbc_host.store.exports import export_patient, export_pseudonymised
 from hbc_host.store.models import Base, Patient
@@ -118,15 +119,60 @@ def test_finishing_again_after_a_resume_replaces_and_doubles_nothing(store: Sess
         begin_visit(store, uid, who="AJ", now=NOW)
 
 
-def test_an_event_that_was_written_by_hand_stays_when_a_session_is_finished_again(
+def test_events_go_by_where_they_come_from_and_not_by_their_words_when_a_session_is_finished_again(
     store: Session, tmp_path: Path
 ) -> None:
     uid = planned(store, tmp_path)
-    finish_visit(store, uid, replace(DELIVERED, stopped=True), who="AJ")
-    records.add_event(store, patient(store), "syncope", "moderate", "pale", END, who="AJ", visit_n=1)
-    later = replace(DELIVERED.events[0], at=END + timedelta(seconds=0.4))  # read a little differently from the clocks
+    logged = EventFacts(END, "headache", "mild", "left side", "AJ")
+    finish_visit(store, uid, replace(DELIVERED, stopped=True, events=(logged, logged)), who="AJ")
+    # By hand, the same words at the same instant: it is another event, and nobody may delete it.
+    records.add_event(store, patient(store), "headache", "mild", "left side", END, who="AJ", visit_n=1)
+    # Taken up again, the log is read whole: other clocks, and a word that a later version spells in another way.
+    later = replace(logged, at=END + timedelta(minutes=2), text="left")
     finish_visit(store, uid, replace(DELIVERED, events=(later,)), who="AJ")
-    assert sorted(event.kind for event in patient(store).events) == ["headache", "syncope"]
+    store.refresh(patient(store), ["events"])
+    found = sorted((event.origin, event.text) for event in patient(store).events)
+    assert found == [("hand", "left side"), ("session", "left")]
+    assert [event["origin"] for event in export_patient(patient(store))["events"]] == ["hand", "session"]
+
+
+def old_store(place: Path) -> None:
+    """A store that the program of before wrote, from its dump."""
+    with closing(sqlite3.connect(place)) as connection:
+        connection.executescript((Path(__file__).parents[1] / "data" / "store-0002.sql").read_text("utf-8"))
+    place.chmod(0o600)
+
+
+def test_a_store_without_origins_is_read_whole_and_loses_no_event_when_its_session_goes_on(place: Path) -> None:
+    old_store(place)
+    with closing(sqlite3.connect(place)) as connection:
+        assert connection.execute("select version_num from alembic_version").fetchall() == [("0002",)]
+        tables = [name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")]
+        before_n = {name: connection.execute(f'select count(*) from "{name}"').fetchone()[0] for name in tables}
+    with open_store() as session:
+        assert [(event.kind, event.origin) for event in patient(session).events] == [("headache", ""), ("syncope", "")]
+        assert first_broken_idx(session) is None
+        visit = find_visit(session, "P-1/1")
+        assert (visit.status, visit.pulses_delivered_n, len(visit.runs)) == (STOPPED, 99, 4)
+    with closing(sqlite3.connect(place)) as connection:
+        after_n = {name: connection.execute(f'select count(*) from "{name}"').fetchone()[0] for name in tables}
+        assert connection.execute("select version_num from alembic_version").fetchall() == [("0003",)]
+    assert after_n == before_n
+    with open_store() as session:
+        finish_visit(session, "0123456789abcdef0123456789abcdef", DELIVERED, who="AJ")
+        # Whose the old ones are nobody knows: one that may be double is better than one that is gone.
+        found = [(event.kind, event.origin) for event in patient(session).events]
+        assert sorted(found) == [("headache", ""), ("headache", "session"), ("syncope", "")]
+
+
+def test_an_old_store_that_was_backed_up_is_brought_up_to_date_in_the_copy_alone(place: Path, tmp_path: Path) -> None:
+    old_store(place)
+    copy = tmp_path / "copy.sqlite"
+    back_up(str(place), copy)
+    with open_store(str(copy)) as session:
+        assert len(patient(session).events) == 2
+    with closing(sqlite3.connect(place)) as connection:
+        assert connection.execute("select version_num from alembic_version").fetchall() == [("0002",)]
 
 
 def test_what_cannot_have_happened_is_refused(store: Session, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ TEXT_MAX_N = 200
 SAID_S = 6.0
 REFUSED_S = 30.0  # what was not done must not go unread
 READING_KEYS = "cq"  # they write nothing down, and go on working when a session is over
+RATINGS = "0123456789x"  # as on the page: X is ten, for which there is no key
 DEAD_S = 1.0  # keys meant for something else must not acknowledge an alarm that has just come up
 INITIALS_MIN_N = 2
 
@@ -110,8 +111,8 @@ class Desk:
         self._alarm = newest
 
     def _press(self, key: str, live: LiveState) -> Request | None:
-        if key in "0123456789":  # of the site under way or just over, which the session knows; shown may be the next
-            return "rating", {"site": "", "value": int(key)}
+        if key in RATINGS:  # of the site under way or just over, which the session knows; shown may be the next
+            return "rating", {"site": "", "value": RATINGS.index(key)}
         forms: dict[str, Callable[[], Form]] = {
             "v": lambda: Form(
                 "adverse_event", [("what", ASK_WHAT), ("severity", ASK_SEVERITY), ("text", ASK_TEXT), ("by", ASK_BY)]

@@ -52,6 +52,7 @@ TEMPLATES = (
     mark("a cap of the clinic was passed: compare stimulator and protocol, then acknowledge (A)"),
     mark("no site has begun"),
     mark("The session is over: write adverse events with: {command}"),
+    mark("The session is over, and the store does not know it: write adverse events down on paper."),
     OVER,
     mark("that failed: write it down on paper"),
     mark("no site is under way"),

@@ -86,6 +86,8 @@ VERDICTS = {
 }
 EVENTS = {
     "headache": mark("headache"),
+    "scalp_pain": mark("pain of scalp or face"),
+    "nausea": mark("nausea"),
     "dizziness": mark("dizziness"),
     "tingling": mark("tingling"),
     "twitching": mark("muscle twitching"),
@@ -116,7 +118,7 @@ SEIZURE = (
 
 KEYS = (
     ("R", mark("coil in place")),
-    ("0-9", mark("discomfort (silent)")),
+    ("0-9 X", mark("discomfort, X is 10 (silent)")),
     ("A", mark("acknowledge")),
     ("V", mark("adverse event")),
     ("N", mark("note")),

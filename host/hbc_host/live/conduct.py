@@ -88,6 +88,7 @@ def conduct(
     on_alarm: Callable[[Alarm], None] | None = None,
     on_problem: Callable[[dict[str, Any]], None] = lambda _: None,
     stay_s: float = STAY_S,
+    closed: str = "",
     hello_timeout_s: float = HELLO_TIMEOUT_S,
     ping: bool = True,
 ) -> RecordSummary:
@@ -121,6 +122,8 @@ def conduct(
         wait. Those that stood already when a session is taken up come first.
     stay_s : float
         How long the session waits for its end when all sites are done and a page is there, seconds.
+    closed : str
+        What words after the end are told; else :func:`hbc_host.live.over.closed_words` of the usual store.
     hello_timeout_s : float
         How long the box may take to introduce itself, seconds.
     ping : bool
@@ -146,7 +149,7 @@ def conduct(
         _say_what_stands(follow, on_problem)
         engine = Engine(
             follow, folder, feed, clock=clock, stop=stop, on_problem=on_problem,
-            on_event=on_event or log.info, stay_s=stay_s,
+            on_event=on_event or log.info, stay_s=stay_s, closed=closed,
         )  # fmt: skip
         stack.enter_context(engine)
 

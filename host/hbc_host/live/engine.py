@@ -14,23 +14,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hbc_wire import messages
-
 from hbc_host.alarms import Alarm
-from hbc_host.errors import VersionMismatchError
 from hbc_host.live import problems
 from hbc_host.live.coupling_now import CouplingNow
 from hbc_host.live.disk_now import DiskNow
+from hbc_host.live.ear import Ear
 from hbc_host.live.feed import Command, Feed
-from hbc_host.live.follow import SILENT_S, Follow
+from hbc_host.live.follow import Follow
 from hbc_host.live.over import STAY_S, LastWait, closed_words
-from hbc_host.live.silence import Silence
 from hbc_host.live.state_now import hello_of, state_of
 from hbc_host.live.steps_now import SiteDone
 from hbc_host.live.words_now import take_command
 from hbc_host.parts import note
-from hbc_host.protocol import StreamDecoder, new_deframer
-from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
+from hbc_host.recorder import Chunk
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +34,6 @@ STATE_PERIOD_S = 0.25
 LOOK_S = 0.05
 CATCH_UP_S = 5.0
 FAILED = "that failed: write it down on paper"
-_PING = bytes([messages.ClockPing.msg_id])
 
 
 class _Opened(NamedTuple):
@@ -65,6 +60,8 @@ class Engine:
         Gets lines for people, in the engine's thread; it must not wait.
     stay_s : float
         How long the session waits for its end when all sites are done and a page is there, seconds.
+    closed : str
+        What words after the end are told, as :func:`hbc_host.live.over.closed_words` says it.
     """
 
     def __init__(
@@ -78,6 +75,7 @@ class Engine:
         on_problem: Callable[[dict[str, Any]], None] = lambda _: None,
         on_event: Callable[[str], None] = lambda _: None,
         stay_s: float = STAY_S,
+        closed: str = "",
     ) -> None:
         self._follow, self._feed, self._clock, self._stop = follow, feed, clock, stop
         self._on_problem, self._on_event = on_problem, on_event
@@ -85,14 +83,12 @@ class Engine:
         self._notes: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
         self._coupling = CouplingNow(folder, feed.publish)
         self._disk = DiskNow(folder)
-        self._decoder = StreamDecoder()
-        self._requests = new_deframer()
-        self._silence = Silence(clock)
+        self._ear = Ear(follow, clock)
         self._told_box: Any = None
         self._state_due_s = 0.0
         self._stopping = self._is_closed = self._is_over = False
         self._writing = threading.Lock()  # a word that is answered "noted" is among the notes
-        self._last_wait, self._closed = LastWait(stay_s), closed_words(follow.visit)
+        self._last_wait, self._closed = LastWait(stay_s), closed or closed_words(follow.visit)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hbc-session", daemon=True)
 
@@ -173,8 +169,9 @@ class Engine:
             heard += [self._heard.get_nowait() for _ in range(self._heard.qsize())]
             for one in heard:
                 if not self._try(self._hear, one):
-                    self._decoder = StreamDecoder()
-        self._listen_for_silence()
+                    self._ear.begin_anew()
+        if not (self._stopping or self._is_closed):  # the port is being closed: no box any more is no trouble
+            self._ear.listen_for_silence()
 
     def _look_at_disk(self) -> None:
         self._follow.disk_left_s = self._disk.left_s
@@ -189,30 +186,9 @@ class Engine:
             self._state_due_s = 0.0  # pages hear of it now, not with the next state
             self._follow.hear_alarm(heard)
         elif isinstance(heard, _Opened):
-            self._decoder = StreamDecoder()
-            self._follow.connection_lost()
-        elif heard.kind == TO_BOX:
-            for payload in self._requests.feed(heard.data):
-                if payload[:1] == _PING:
-                    token = int.from_bytes(payload[messages.HEADER_N :], "little")
-                    self._follow.box.sent_ping(token, heard.host_s)
-        elif heard.kind == FROM_BOX:
-            before_us = self._follow.now_us
-            try:
-                for seq, message in self._decoder.feed(heard.data):
-                    self._follow.take(message, seq, heard.host_s)
-            except VersionMismatchError:
-                log.exception("the box came back with another wire version")
-            finally:  # a fault in what follows the heart must not look like a box that is gone
-                self._silence.heard(went_on=self._follow.now_us != before_us)
-
-    def _listen_for_silence(self) -> None:
-        if self._stopping or self._is_closed:  # the port is being closed: no box any more is no trouble
-            return
-        if self._silence.silent_s > SILENT_S:
-            self._follow.silence()
-        if (away_s := self._silence.away_s) is not None:
-            self._follow.away_s = away_s
+            self._ear.opened()
+        else:
+            self._ear.hear(heard)
 
     def _listen_to_pages(self) -> None:
         while not self._feed.commands.empty():

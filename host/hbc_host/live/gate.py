@@ -29,16 +29,6 @@ class StoreGate:
         self.given = given
         self._known = False
 
-    def folder_of(self, uid: str) -> Path:
-        """Session folder of a visit by its id; raises InputError."""
-        from hbc_host.store.database import open_store
-        from hbc_host.store.roles import require
-        from hbc_host.store.sessions import find_visit
-
-        with open_store(self.given) as session:
-            require(session, "read")
-            return Path(find_visit(session, uid).folder)
-
     def pulses_today(self, visit: Visit) -> int:
         """Pulses of today before this visit, as the store knows; 0 when it does not know the visit.
 
@@ -62,6 +52,13 @@ class StoreGate:
             patient = session.get(Patient, row.patient_id)
             assert patient is not None
             return pulses_today(patient, datetime.now().astimezone(), without_uid=visit.uid)
+
+    def closed_words(self, visit: Visit) -> str:
+        """What pages are told when the session is over; to be asked once the pulses of the day are known."""
+        from hbc_host.live.over import closed_words
+        from hbc_host.store.whereabouts import store_option
+
+        return closed_words(visit, store_option(self.given), is_kept=self._known)
 
     def begin(self, visit: Visit) -> None:
         """Its planned pulses count for the day from now on; raises InputError for a visit that has ended."""
@@ -93,15 +90,12 @@ def find_folder(words: str, gate: StoreGate) -> Path:
     SessionError
         There is neither.
     """
-    path = Path(words)
-    if path.is_dir():
-        return path
+    from hbc_host.store.whereabouts import session_folder
+
     try:
-        return gate.folder_of(words)
+        return session_folder(words, gate.given, only_folders=True)
     except (InputError, StoreError) as error:
-        raise SessionError(
-            f"{words} is no folder, and no visit of the store ({error}); make a visit with: hbc session new"
-        ) from error
+        raise SessionError(f"{error}; make a visit with: hbc session new") from error
 
 
 def load_to_run(folder: Path, gate: StoreGate) -> Visit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from hbc_host.clinic.visit import Visit
@@ -14,12 +15,24 @@ STAY_S = 600.0  # a page may want to enter an event after the last train; nobody
 ALONE_S = 3.0
 
 
-def closed_words(visit: Visit) -> str:
-    """Why nothing is noted any more, and where an adverse event goes now; a practice patient is in no store."""
+def closed_words(visit: Visit, store: Sequence[str] = (), *, is_kept: bool = True) -> str:
+    """Why nothing is noted any more, and where an adverse event goes now.
+
+    Parameters
+    ----------
+    visit : Visit
+        A practice patient is in no course of treatment: no command is named.
+    store : sequence of str
+        Option that names the store, when it is not the usual one: the command works as it stands in any terminal.
+    is_kept : bool
+        The store knows the visit.
+    """
     if visit.practice:
         return "The session is over: nothing is noted here any more."
-    command = shlex.join(["hbc", "patient", "event", visit.pseudonym, "KIND", "--severity", "SEVERITY"])
-    return f"The session is over: write adverse events with: {command} --visit {visit.visit_n}"
+    if not is_kept:
+        return "The session is over, and the store does not know it: write adverse events down on paper."
+    command = shlex.join(["hbc", "patient", "event", visit.pseudonym, "--visit", str(visit.visit_n), *store])
+    return f"The session is over: write adverse events with: {command}"
 
 
 class LastWait:

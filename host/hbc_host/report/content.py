@@ -15,6 +15,7 @@ from hbc_host.report.language import ENGLISH, Language
 from hbc_host.report.page import Page, Section
 from hbc_host.report.page_course import course_sections
 from hbc_host.report.page_delivered import delivered_facts, delivery_section
+from hbc_host.report.page_early import early_words
 from hbc_host.report.page_evidence import (
     comparison_section,
     evidence_section,
@@ -78,6 +79,7 @@ def report_page(
         " · ".join([title, *marks]),
         when,
         practice,
+        early_words(known.early, lang),
     )
 
 

@@ -50,7 +50,9 @@ def read_folder(folder: Path, *, protocol: str | None = None, store: str | None 
         The recording, the visit, or the protocol cannot be used.
     """
     from hbc_host.clinic.visit import has_visit, load_visit
+    from hbc_host.folder import running_note
     from hbc_host.io.ecg_signal import session_signal
+    from hbc_host.report.early_end import early_end
     from hbc_host.runs import session_runs
 
     visit = load_visit(folder) if has_visit(folder) else None
@@ -65,6 +67,8 @@ def read_folder(folder: Path, *, protocol: str | None = None, store: str | None 
     signal = session_signal(session) if session.ecg_idx.size else None
     runs, _ = session_runs(session, chosen)
     parts = session_parts(session, runs, chosen, signal=signal, visit=visit, course=course)
+    if not running_note(folder):  # one under way has not ended at all
+        parts = replace(parts, early=early_end(session, visit, parts.deliveries))
     return FolderResult(replace(analysis, notes=tuple(notes)), session, parts)
 
 

@@ -177,7 +177,8 @@ class Verdict:
 class Page:
     """A whole report: its head with the facts, the verdict if there is one, and sections; the first fills page 1.
 
-    ``practice`` is (badge, sentence) of a session that is nobody's result; None for all others.
+    ``practice`` is (badge, sentence) of a session that is nobody's result; None for all others. ``early`` says what of
+    the plan was not given; empty when all was.
     """
 
     language: str
@@ -190,6 +191,7 @@ class Page:
     footer: str
     made: str
     practice: tuple[str, str] | None = None
+    early: str = ""
 
 
 def cells(*texts: str) -> tuple[Cell, ...]:

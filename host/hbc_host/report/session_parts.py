@@ -19,6 +19,7 @@ from hbc_host.trains import Protocol
 if TYPE_CHECKING:
     from hbc_host.clinic.visit import Visit
     from hbc_host.report.course import CourseOfPatient
+    from hbc_host.report.early_end import EarlyEnd
     from hbc_host.session_model import HostNote, Session
 
 FloatArray = npt.NDArray[np.float64]
@@ -85,6 +86,7 @@ class SessionParts:
     remarks: tuple[Told, ...] = ()
     watched: bool = False
     course: CourseOfPatient | None = None
+    early: EarlyEnd | None = None
 
 
 def session_parts(

@@ -39,6 +39,8 @@ PROBLEM_WORD = {
 }
 EVENT_WORD = {
     "headache": mark("headache"),
+    "scalp pain": mark("pain of scalp or face"),
+    "nausea": mark("nausea"),
     "dizziness": mark("dizziness"),
     "tingling": mark("tingling"),
     "twitching": mark("twitching"),

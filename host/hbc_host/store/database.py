@@ -27,10 +27,15 @@ _upgrading = threading.Lock()
 
 def store_url(given: str | None = None) -> str:
     """URL of the store: as given, else from HBC_STORE, else a file in the user's data folder."""
-    place = given or os.environ.get(STORE_VARIABLE) or str(user_data_path("hbc") / "store.sqlite")
+    place = given or os.environ.get(STORE_VARIABLE) or usual_place()
     for scheme in ("postgresql://", "postgres://"):  # the driver that the extra `postgres` brings
         place = place.replace(scheme, "postgresql+psycopg://", 1) if place.startswith(scheme) else place
     return place if "://" in place else f"sqlite:///{Path(place).expanduser().resolve()}"
+
+
+def usual_place() -> str:
+    """The file that is the store where nobody says another."""
+    return str(user_data_path("hbc") / "store.sqlite")
 
 
 def sqlite_file(url: str) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -13,13 +13,12 @@ from sqlalchemy.orm import Session
 from hbc_host.errors import InputError
 from hbc_host.names import is_simulated
 from hbc_host.store.audit import note_change
-from hbc_host.store.models import AdverseEvent
+from hbc_host.store.models import SESSION, AdverseEvent
 from hbc_host.store.records import EVENT_KINDS, SEVERITIES, not_negative, one_of
 from hbc_host.store.session_models import FINISHED, STOPPED, Box, Rating, Run, Step, Visit
 from hbc_host.store.sessions import find_visit, number_of
 
 DISCOMFORT_MAX = 10.0
-SAME_WITHIN = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -121,23 +120,17 @@ def finish_visit(session: Session, uid: str, end: VisitEnd, *, who: str) -> Visi
     if end.box is not None and is_simulated(end.box.unique_id):
         row.practice = True  # whoever it was laid down for: nobody was measured, and no pulse was given
     row.ratings = [_rating(site, value, at) for site, value, at in end.ratings]
-    for old in session.scalars(select(AdverseEvent).where(AdverseEvent.visit_id == row.id)):
-        if any(_is_same(old, event) for event in end.events):  # others were written by hand, after the session's end
-            session.delete(old)
+    kept = (AdverseEvent.visit_id == row.id) & (AdverseEvent.origin == SESSION)  # others were written by hand
+    for old in session.scalars(select(AdverseEvent).where(kept)):
+        session.delete(old)
     for event in end.events:
         one_of("kind", event.kind, EVENT_KINDS)
         one_of("severity", event.severity, SEVERITIES)
-        session.add(AdverseEvent(patient_id=row.patient_id, visit_id=row.id, **vars(event)))
+        session.add(AdverseEvent(patient_id=row.patient_id, visit_id=row.id, origin=SESSION, **vars(event)))
     session.flush()
     session.refresh(row, ["events"])
     note_change(session, who, f"visit {row.visit_n} of patient {number_of(session, row)} {row.status}")
     return row
-
-
-def _is_same(old: AdverseEvent, event: EventFacts) -> bool:
-    """An event of the log that is kept already; its time comes from two clocks and may be read a little differently."""
-    words = (event.kind, event.severity, event.text, event.by)
-    return (old.kind, old.severity, old.text, old.by) == words and abs(old.at - event.at) < SAME_WITHIN
 
 
 def _deliver(run: Run, given: RunDelivered) -> None:

@@ -14,6 +14,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 if TYPE_CHECKING:
     from hbc_host.store.session_models import MotorThreshold, ScreeningRow, Visit
 
+#: Origins of an adverse event.
+SESSION, HAND = "session", "hand"
+
 
 class UtcTime(TypeDecorator[datetime]):
     """Aware instants, kept as UTC: SQLite knows no time zones."""
@@ -87,7 +90,11 @@ class Score(Base):
 
 
 class AdverseEvent(Base):
-    """Something unwanted that happened to a patient, related or not."""
+    """Something unwanted that happened to a patient, related or not.
+
+    ``origin`` is where the row comes from: ``session``, the log of a recording, ``hand``, or empty, which is not known
+    of rows that were kept before this was noted. What a session kept is replaced when it is taken up again.
+    """
 
     __tablename__ = "adverse_event"
 
@@ -99,6 +106,7 @@ class AdverseEvent(Base):
     severity: Mapped[str] = mapped_column(String(20))
     text: Mapped[str] = mapped_column(Text, default="")
     by: Mapped[str] = mapped_column(String(80))
+    origin: Mapped[str] = mapped_column(String(10), default="")
 
 
 class Audit(Base):

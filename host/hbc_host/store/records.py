@@ -14,14 +14,14 @@ from sqlalchemy.orm import Session
 from hbc_host.errors import InputError
 from hbc_host.store.audit import note_change
 from hbc_host.store.followup import Total, scale_of
-from hbc_host.store.models import AdverseEvent, Audit, Base, Patient, Score
+from hbc_host.store.models import HAND, AdverseEvent, Audit, Base, Patient, Score
 
 PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 DIAGNOSES = ("depression", "ocd", "ptsd", "other", "")
 SEXES = ("f", "m", "x", "")
 EVENT_KINDS = (
-    "headache", "dizziness", "tingling", "twitching", "hearing change", "psychotic symptoms", "seizure", "syncope",
-    "other",
+    "headache", "scalp pain", "nausea", "dizziness", "tingling", "twitching", "hearing change", "psychotic symptoms",
+    "seizure", "syncope", "other",
 )  # fmt: skip
 RowT = TypeVar("RowT", bound=Base)
 SEVERITIES = ("mild", "moderate", "severe")
@@ -165,7 +165,7 @@ def add_event(
     if visit_n is not None and visit is None:
         raise InputError(f"{patient.pseudonym} has no visit {visit_n}; it has {len(patient.visits)}")
     visit_id = None if visit is None else visit.id
-    event = AdverseEvent(at=at, kind=kind, severity=severity, text=text, by=who, visit_id=visit_id)
+    event = AdverseEvent(at=at, kind=kind, severity=severity, text=text, by=who, visit_id=visit_id, origin=HAND)
     patient.events.append(event)
     return keep(session, event, who, f"adverse event added to patient {patient.number}")
 

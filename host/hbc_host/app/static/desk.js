@@ -5,7 +5,8 @@ const DEAD_MS = 1000; // keys meant for something else must not acknowledge an a
 const INITIALS = /^\p{L}[\p{L}\p{M}.\- ]{1,9}$/u;
 const SAID_MS = 6000;
 const REFUSED_MS = 30000; // what was not done must not go unread
-const WRITES = /^[ravnoise0-9]$/; // keys that write something down; the others only show
+const WRITES = /^[ravnoise0-9x]$/; // keys that write something down; the others only show
+const RATING = /^[0-9x]$/; // X is ten, for which there is no key
 const byId = (id) => document.getElementById(id);
 const words = document.body.dataset;
 
@@ -48,7 +49,7 @@ export class Desk {
       e: () => this.show("end"), t: () => this.toggleTheme(), m: () => this.sound.test(),
     }[name];
     if (does !== undefined) does();
-    else if (/^[0-9]$/.test(name)) this.send({ do: "rating", value: Number(name) }); // while the coil is moved the page names the next site, not this one
+    else if (RATING.test(name)) this.send({ do: "rating", value: name === "x" ? 10 : Number(name) }); // while the coil is moved the page names the next site, not this one
     else return;
     event.preventDefault(); // the key must not be typed into the dialog that it opened
   }

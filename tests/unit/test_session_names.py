@@ -1,0 +1,130 @@
+"""Every command that reads a session takes it by its folder, and by the name that other commands print."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hbc_host.cli import app
+from hbc_host.errors import InputError, StoreError
+from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
+from hbc_host.session import META_NAME
+from hbc_host.store import records, roles
+from hbc_host.store.database import open_store
+from hbc_host.store.sessions import VisitFacts, add_visit
+from hbc_host.store.whereabouts import may_be_visit, session_folder
+from support import a_meta, box_frames, stream_of
+from support_clinic import put_store
+from typer.testing import CliRunner
+
+COMMANDS = {
+    "replay": ("replay", "{}", "--verify"),
+    "analyze": ("analyze", "{}", "--protocol", "dash"),
+    "detect": ("detect", "{}"),
+    "verify": ("session", "verify", "{}"),
+    "report": ("report", "{}", "--protocol", "dash"),
+    "repair": ("session", "repair", "{}", "--out", "whole"),
+    "export": ("export", "rr", "{}", "given"),
+}
+
+
+def run(*words: object) -> Any:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """P-1's second visit, recorded in a folder somewhere else than where the commands run."""
+    folder, here = tmp_path / "recordings" / "x", tmp_path / "here"
+    folder.mkdir(parents=True)
+    here.mkdir()
+    (folder / META_NAME).write_text(a_meta().to_json(), "utf-8")
+    data = stream_of(box_frames(40.0))
+    writer = LogWriter(folder / LOG_NAME)
+    writer.append(Chunk(FROM_BOX, 100.0, data))
+    writer.close()
+    put_store(tmp_path / "store.sqlite")
+    monkeypatch.setenv("HBC_STORE", str(tmp_path / "store.sqlite"))
+    monkeypatch.chdir(here)
+    with open_store() as session:
+        patient = records.add_patient(session, "P-1", records.PatientFacts(), who="me")
+        add_visit(session, patient, VisitFacts(datetime(2026, 3, 1, tzinfo=UTC)), who="me")
+        add_visit(session, patient, VisitFacts(datetime(2026, 3, 2, tzinfo=UTC), folder=str(folder)), who="me")
+    return folder
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_does_the_same_with_the_visit_as_with_its_folder(name: str, recorded: Path) -> None:
+    by_folder = run(*(word.format(recorded) for word in COMMANDS[name]))
+    for made in ("whole", "given"):
+        shutil.rmtree(made, ignore_errors=True)
+    by_visit = run(*(word.format("P-1/2") for word in COMMANDS[name]))
+    assert by_visit.output == by_folder.output
+    assert (by_visit.exit_code, by_folder.exit_code) in ((0, 0), (2, 2))
+    assert "no folder" not in by_visit.output
+    assert str(recorded) in by_visit.output or by_visit.exit_code == 0
+
+
+def test_a_report_by_visit_stands_in_the_session_folder(recorded: Path) -> None:
+    done = run("report", "P-1/2", "--protocol", "dash")
+    assert done.exit_code == 0, done.output
+    assert f"report: {recorded / 'report.html'}" in done.output
+    assert (recorded / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_visit_that_is_not_there_is_an_error_in_plain_words(name: str, recorded: Path) -> None:
+    done = run(*(word.format("P-1/7") for word in COMMANDS[name]))
+    assert done.exit_code == 2
+    assert "P-1/7 is no folder, and no visit of the store (the store has no visit P-1/7; see hbc session list" in (
+        " ".join(done.output.split())
+    )
+
+
+def test_another_store_is_named_by_its_option_and_looking_makes_none(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HBC_STORE", str(tmp_path / "none.sqlite"))
+    with pytest.raises(InputError, match=r"there is no store .*none\.sqlite; another one: --store"):
+        session_folder("P-1/2")
+    assert not (tmp_path / "none.sqlite").exists()
+    assert session_folder("P-1/2", str(tmp_path / "store.sqlite")) == recorded
+    done = run("session", "verify", "P-1/2", "--store", tmp_path / "store.sqlite")
+    assert str(recorded) in done.output
+
+
+def test_the_latest_visit_goes_by_the_patient_alone(recorded: Path) -> None:
+    assert session_folder("P-1") == recorded
+
+
+def test_a_folder_goes_before_a_visit_of_the_same_name(recorded: Path) -> None:
+    Path("P-1/2").mkdir(parents=True)
+    assert session_folder("P-1/2") == Path("P-1/2")
+    assert recorded.is_dir()
+
+
+def test_a_word_that_is_neither_is_left_to_the_command(recorded: Path) -> None:
+    for word in ("P-9", "ecg.txt", "a/b/2", "../x", "a b/1"):
+        assert session_folder(word) == Path(word)
+    assert "is no session" in run("session", "verify", "P-9").output or "P-9" in run("session", "verify", "P-9").output
+    assert not may_be_visit("ecg.txt")
+    assert not may_be_visit(recorded)
+
+
+def test_a_recording_that_was_moved_is_said_to_be_gone(recorded: Path) -> None:
+    recorded.rename(recorded.with_name("y"))
+    with pytest.raises(InputError, match=r"visit P-1/2 was recorded in .*x, which is not there; was it moved\?"):
+        session_folder("P-1/2")
+
+
+def test_who_may_not_see_patients_is_told_so(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_store() as session:
+        roles.give_role(session, "eva", "supervisor", by="eva")
+        roles.give_role(session, "ann", "analyst", by="eva")
+    monkeypatch.setattr(roles, "login", lambda: "ann")
+    with pytest.raises(StoreError, match=r"P-1/2 is no folder, and no visit of the store \(login ann is analyst"):
+        session_folder("P-1/2")
+    assert recorded.is_dir()
