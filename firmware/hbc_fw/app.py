@@ -20,7 +20,7 @@ from hbc_fw.hum import HumMeter
 from hbc_fw.led import Led
 from hbc_fw.outbox import Outbox
 from hbc_fw.sampler import Sampler
-from hbc_fw.settings import DAMAGED, Settings, SettingsFile, box_settings
+from hbc_fw.settings import Settings, SettingsFile, box_settings
 from hbc_fw.trigger import TriggerInput
 
 FIRMWARE = b"hbc 0.1.0"
@@ -55,8 +55,7 @@ class App:
         self.blanker = Blanker(BLANK_MS)
         self.port = board.port
         self.outbox = Outbox(self, fastwire.encode_into, fastwire.put_int16s)
-        kept = SettingsFile()
-        self.settings = Settings(box_settings(self), kept, self.trigger.busy)
+        self.settings = Settings(box_settings(self), SettingsFile(), self.trigger.busy)
         self.commands = Commands(board.port, self.clock, self.outbox, self.settings)
         self.health = Health(board, self, self._hello(), last_boot.faults_n)
         self.led = Led(board.set_led)
@@ -70,10 +69,8 @@ class App:
         self._blanker_n = 0  # edges handed to the blanker
         self._detector_idx = 0  # sample index that the detector expects next
         self._detector_base_idx = 0  # sample index at which it was last reset
-        remark = kept.load(self.settings.rows)
-        self.health.settings_damaged = remark == DAMAGED
         self._remark(SLOT_NOTE_BOOT, last_boot.remark)
-        self._remark(SLOT_NOTE_SETTINGS, remark)
+        self._remark(SLOT_NOTE_SETTINGS, self.settings.load())
         self._remark(SLOT_NOTE_FRONT_END, self.sampler.fault)
         # What every turn asks, at hand: to find a method the interpreter first goes through all attributes in vain.
         self._pending = self.trigger.pending

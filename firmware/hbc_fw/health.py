@@ -30,6 +30,7 @@ class Health:
         self._peaks = parts.peaks
         self._outbox = parts.outbox
         self._commands = parts.commands
+        self._settings = parts.settings
         self._hello = hello
         self._at = Instant()
         self._due = Instant()
@@ -42,7 +43,6 @@ class Health:
         self.battery_wired = 0
         self.leads = 0
         self.anchor_broken = False
-        self.settings_damaged = False
         self.recovering = boot_faults_n > 0
         self.mem_free_bytes = 0
         self.reports_n = 0
@@ -116,4 +116,4 @@ class Health:
         """True when a technician should look: a fault, clocks that disagree, a mute converter, settings, battery."""
         battery_low = 0 < self._battery_mv < BATTERY_LOW_MV
         broken = self.anchor_broken or self._sampler.silent
-        return self.recovering or broken or self.settings_damaged or battery_low
+        return self.recovering or broken or self._settings.damaged or battery_low

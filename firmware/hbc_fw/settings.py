@@ -12,7 +12,7 @@ from micropython import heap_lock, heap_unlock
 
 FILE = "settings.txt"
 FILE_MAX_N = 1024
-DAMAGED = b"settings.txt is damaged: defaults are in force"
+DAMAGED = b"settings.txt damaged: defaults in force, AD8232. Run hbc box set"  # choose() took that front end
 MIN_WIDTH_MAX_US = 1000
 HOLD_OFF_MAX_US = 20000
 
@@ -72,7 +72,15 @@ class Settings:
         self._file = file
         self._busy = busy
         self.restart_due = False  # a change waits for the next boot
-        self._kept = True  # False after a write that failed: the next request tries again, changed or not
+        self.damaged = False
+        self._kept = True  # False: what is in force is not what flash holds; the next request writes, changed or not
+
+    def load(self):
+        """Bring into force what is kept; returns a remark about what could not be used, or b""."""
+        remark = self._file.load(self.rows)
+        self.damaged = remark == DAMAGED
+        self._kept = not remark
+        return remark
 
     def apply(self, buf, at, n, value):
         """Set the row whose name is buf[at:at+n] and keep it; returns an Ack status.
@@ -90,6 +98,7 @@ class Settings:
         return messages.ACK_UNKNOWN_NAME
 
     def _change(self, row, value):
+        before = row.value
         heap_unlock()
         try:
             row.put(value)
@@ -97,8 +106,11 @@ class Settings:
             self._kept = False
             self._file.save(self.rows)
             self._kept = True
-            self.restart_due = self.restart_due or row.at_boot
+            self.damaged = False
+            self.restart_due = self.restart_due or (row.at_boot and value != before)
         except OSError:
+            if row.at_boot:  # it is not in force, and must not get there with the next row that is kept
+                row.value = before
             return messages.ACK_NOT_KEPT
         finally:
             heap_lock()

@@ -32,6 +32,10 @@ _REFUSALS = {
         "flash the box again"
     ),
 }
+_FRONT_END_NOT_KEPT = (
+    "the box could not write {name} = {value} to its flash and stays with the front end that it has; "
+    "flash the box again"
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ def change_setting(link: Link, name: str, value: int, *, on_message: OnMessage |
     ack = _ask_for_ack(link, messages.Setting, (name, value), on_message)
     if ack.status != messages.ACK_OK:
         why = _REFUSALS.get(ack.status, "{name} = {value} was refused with status " + str(ack.status))
+        if ack.status == messages.ACK_NOT_KEPT and name == "front_end":  # only a boot brings it into force
+            why = _FRONT_END_NOT_KEPT
         raise BoxRefusedError(why.format(name=name, value=value), ack.status)
 
 

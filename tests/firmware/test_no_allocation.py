@@ -144,7 +144,7 @@ def test_the_sampler_of_a_converter_allocates_nothing_on_32_bit(on_32_bit: On32B
     seen = on_32_bit("check_drdy_sampler", 2000)
     assert seen["is_32_bit"]
     assert seen["wrong_n"] == 0
-    assert seen["taken_n"] > 1400
+    assert seen["taken_n"] > 1200  # of 1700: 300 pass in one stall
     assert seen["missed_n"] > 100
     assert (seen["silent"], seen["wrapped"]) == (True, 1)
 

@@ -34,6 +34,9 @@ MISTAKES = {
     "not put into force at boot": ("    if value != row.value:\n        row.put(value)\n", ""),
     "a failed write is forgotten": ("if value == row.value and self._kept", "if value == row.value"),
     "busy is not asked": ("messages.ACK_BUSY if self._busy() else ", ""),
+    "a front end that was not kept comes in later": ("            if row.at_boot:", "            if False:"),
+    "a restart for nothing": ("(row.at_boot and value != before)", "row.at_boot"),
+    "damage is left where it is": ("        self._kept = not remark\n", ""),
     "the heap stays locked": ("        heap_unlock()\n        try", "        try"),
 }  # fmt: skip
 

@@ -123,6 +123,37 @@ def test_the_driver_follows_the_input_at_every_rate_and_names_the_electrode(
     assert "not at 2000 Hz" in seen["no_rate"]
 
 
+def test_a_step_is_forgotten_equally_fast_at_every_rate(tmp_path: Path) -> None:
+    world = millivolts_world(9.0, lambda at_s: 8.0 * (at_s // 1.3))
+    seen, _ = on_chip("corner", tmp_path, world)
+    assert seen["seen"] == pytest.approx([256 / 500 * 1e6] * 4, rel=0.03), "the corner is 0.31 Hz"
+
+
+def test_a_free_electrode_is_told_as_saturation_too(tmp_path: Path) -> None:
+    keep(tmp_path, front_end=1)
+    world = millivolts_world(6.0, lambda at_s: 0.0 * at_s, [(3_000_000_000, WIRE_LO_PLUS, 1)])
+    with other_firmware(None, world):
+        _, data = run_scenario(Scenario(seed=3, duration_s=1.0), RigOptions(front_end="ads1292r"), tmp_path)
+    told = [one.saturated_n for one in messages_of(data) if isinstance(one, messages.Status.make)]
+    assert sum(told[:2]) == 0
+    assert 450 < told[-1] < 550, "every sample of a second"
+
+
+def test_a_frame_that_was_spoiled_on_the_line_is_no_sample_and_the_last_one_stays(tmp_path: Path) -> None:
+    seen, _ = on_chip("spoiled_frames", tmp_path, millivolts_world(1.0, lambda at_s: np.sin(2 * np.pi * 7 * at_s)))
+    assert seen["seen"][0] == ["", True, True, False], "the bench must show what a good one does"
+    assert [(good, taken, stays) for _, good, taken, stays in seen["seen"][1:]] == [(True, False, True)] * 6
+
+
+def test_a_register_that_was_not_kept_and_another_chip_are_told(tmp_path: Path) -> None:
+    seen, _ = on_chip("spoiled_start", tmp_path)
+    assert (seen["first"], seen["again"]) == ("", "")
+    assert seen["stored"] == ["ADS1292R does not keep its settings: no samples. Check wiring"] * 9
+    other, low, high = seen["answers"]
+    assert other == "no ADS1292R at the SPI pins: another chip answers. No samples"
+    assert low == high == "ADS1292R does not answer: no samples. Check wiring and supply"
+
+
 @pytest.mark.parametrize("board", WITH_ADS)
 def test_a_box_with_the_converter_finds_every_beat_and_every_edge(board: str, tmp_path: Path) -> None:
     keep(tmp_path, front_end=1)

@@ -89,6 +89,11 @@ def test_the_board_names_the_electrode_reads_volts_and_counts_its_boots(tmp_path
         assert sum(readings) / len(readings) == pytest.approx(1.0 / 3.3 * 4095, abs=8)
 
 
+def test_a_boot_number_survives_a_power_failure_while_the_next_one_is_written(tmp_path: Path) -> None:
+    seen, _, _ = run_on_chip(SCRIPT, "boot_number", HandWorld(0.2), tmp_path)
+    assert seen["seen"] == ["power failed", 42, 1]
+
+
 def test_the_port_fills_the_line_without_ever_waiting_for_it(tmp_path: Path) -> None:
     seen, box, _ = run_on_chip(SCRIPT, "line", HandWorld(1.0), tmp_path)
     assert seen["rooms"][0] == 1024

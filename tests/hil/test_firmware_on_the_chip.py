@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -237,13 +238,24 @@ def test_a_loop_that_stands_still_is_ended_by_the_watchdog_and_counted(tmp_path:
     assert any("watchdog" in note.text for note in said.all_of(messages.Note))
 
 
-def test_damaged_settings_are_said_and_shown(tmp_path: Path) -> None:
-    (tmp_path / "settings.txt").write_bytes(b"blank_ms=20\ncrc=00000000\n")
-    box, said = lived(HandWorld(4.0), tmp_path)
-    assert [note.text for note in said.all_of(messages.Note)] == ["settings.txt is damaged: defaults are in force"]
+def test_damaged_settings_are_said_and_shown_until_a_request_mends_them(tmp_path: Path) -> None:
+    (tmp_path / "settings.txt").write_bytes(b"blank_ms=20\nfront_end=1\ncrc=00000000\n")
+    box, said = lived(HandWorld(9.0), tmp_path, asked=((4.0, messages.Setting, ("front_end", 0)),))
+    (note,) = said.all_of(messages.Note)
+    assert note.text == "settings.txt damaged: defaults in force, AD8232. Run hbc box set"
+    assert said.all_of(messages.Hello)[0].board == "esp32-ad8232", "what the Note says was taken"
     assert {block.blank_ms for block in said.all_of(messages.EcgBlock)} == {8}
-    changes_s = np.diff([at_ns * 1e-9 for at_ns, _ in box.report["led"]][2:])
-    assert np.median(changes_s) == pytest.approx(0.1, abs=0.02), "no fast blinking"
+    changes_s = np.array([at_ns * 1e-9 for at_ns, _ in box.report["led"]][2:])
+    early_s, late_s = changes_s[changes_s < 4.0], changes_s[changes_s > 5.0]
+    assert np.median(np.diff(early_s)) == pytest.approx(0.1, abs=0.02), "no fast blinking"
+    assert late_s.size <= 1, "mended, and blinks on"
+    assert box.report["led"][-1][1] == 1, "steady: it runs, and finds no beat in a steady voltage"
+    # A value that is in force already: written all the same, and no reason to start again.
+    assert [ack.status for ack in said.all_of(messages.Ack)] == [messages.ACK_OK]
+    assert len(box.boots) == 1
+    assert b"blank_ms=8\n" in (tmp_path / "settings.txt").read_bytes()
+    _, again = lived(HandWorld(2.5), tmp_path)
+    assert not again.all_of(messages.Note), "still damaged"
 
 
 SHIFTED = """
@@ -306,6 +318,8 @@ def test_the_light_flashes_with_each_beat_and_blinks_when_an_electrode_is_off(tm
     beats_s = box.world.truth.beats_s
     true_s = beats_s[(beats_s > 4.6) & (beats_s < 18.6)]
     assert abs(len(flashes_s) - len(true_s)) <= 1
+    lit_s = [off_s - on_s for (on_s, level), (off_s, _) in pairwise(lit) if level and 5.0 < on_s < 18.0]
+    assert np.median(lit_s) == pytest.approx(0.05, abs=0.01), "a flash is short, and dark is long"
     blinks_s = np.diff([at_s for at_s, _ in lit if 22.0 < at_s < 29.0])
     assert np.median(blinks_s) == pytest.approx(0.5, abs=0.05)
     off = [one.signal_state for one in said.all_of(messages.Health) if 22.0 < one.health_us * 1e-6 < 29.0]

@@ -181,13 +181,18 @@ def test_a_shift_of_the_samples_in_time_shows_in_the_voltage() -> None:
     volts = 1.65 + 0.8 * np.exp(-(((grid_s % 0.8) - 0.4) ** 2) / (2 * 0.01**2))
     at_s = 0.01 + np.arange(9500) / 500.0
 
-    def found(shift_s: float) -> Finding:
-        lsb = np.rint(np.interp(at_s + shift_s, grid_s, volts) * 1.02 / 806e-6).astype(np.int64) - 2048
-        return checks_box.sample_instants(lsb, at_s, volts, rate_hz, lsb_v=806e-6, limit_us=20.0)
+    def found(shift_s: float = 0.0, gain: float = 1.02) -> list[Finding]:
+        lsb = np.rint(np.interp(at_s + shift_s, grid_s, volts) * gain / 806e-6).astype(np.int64) - 2048
+        return checks_box.sample_instants(
+            lsb, at_s, volts, rate_hz, lsb_v=806e-6, limit_us=20.0, gain_error_pct=3.0
+        )  # fmt: skip
 
-    assert found(0.0).verdict == PASS
-    assert found(50e-6).verdict == FAIL
-    assert found(50e-6).value == pytest.approx(50.0, abs=8.0)
+    assert failed(found()) == set()
+    assert failed(found(shift_s=50e-6)) == {"sample instants"}
+    assert found(shift_s=50e-6)[0].value == pytest.approx(50.0, abs=8.0)
+    for gain in (-1.0, 0.5, 0.96, 1.04, 2.0):
+        assert failed(found(gain=gain)) == {"sample gain"}, gain
+    assert found(gain=1.04)[1].value == pytest.approx(4.0, abs=0.2)
 
 
 def test_beats_line_and_latency() -> None:

@@ -2,7 +2,7 @@
 
 Each is one edit of one file: the text as it is, and as it would be. The text must stand in the file exactly once.
 ``suites`` name the quick sets of tests that ought to see it, tried in this order until one does. ``hil``: ask
-``hbc hil run quick``, too.
+``hbc hil run`` of this scenario, too.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ HEALTH = "firmware/hbc_fw/health.py"
 APP = "firmware/hbc_fw/app.py"
 PORT = "firmware/hbc_boards/port.py"
 BOARD = "firmware/hbc_boards/ad8232.py"
+BOX = "firmware/hbc_boards/box.py"
+ADS = "firmware/hbc_boards/ads1292r.py"
+ADS_BOX = "firmware/hbc_boards/ads1292r_box.py"
+DRDY = "firmware/hbc_fw/drdy_sampler.py"
 ESP32 = "firmware/hbc_boards/esp32.py"
 SOFT = "firmware/hbc_boards/soft_capture.py"
 SETTINGS = "firmware/hbc_fw/settings.py"
@@ -43,11 +47,11 @@ class Mutation:
     right: str
     wrong: str
     suites: tuple[str, ...]
-    hil: bool
+    hil: str
 
 
-def _rows(file: str, suites: str, *rows: tuple[str, str, str]) -> list[Mutation]:
-    hil = file in (DRIVER, ESP32, CAPTURE, TRIGGER)
+def _rows(file: str, suites: str, *rows: tuple[str, str, str], hil: str = "") -> list[Mutation]:
+    hil = hil or ("quick" if file in (DRIVER, ESP32, CAPTURE, TRIGGER) else "")
     return [Mutation(what, file, right, wrong, tuple(suites.split()), hil) for what, right, wrong in rows]
 
 
@@ -60,8 +64,8 @@ MUTATIONS = [
         ("value register of the wrong channel", "CAP_CH0 = const(0xFC)", "CAP_CH0 = const(0x104)"),
         ("level inverted", "return 0 if hbc_mmio.test(self._status, 1) else 1",
          "return 1 if hbc_mmio.test(self._status, 1) else 0"),
-        ("flag never cleared", "hbc_mmio.write(self._int_clr, CAP0_INT | CAP1_INT)\n\n    def level",
-         "pass\n\n    def level"),
+        ("flag never cleared", "    def clear(self):\n        hbc_mmio.write(self._int_clr, self._trigger_ints)",
+         "    def clear(self):\n        pass"),
         ("unit left in reset", "hbc_mmio.clear_bits(chip.reset, 1 << chip.reset_bit)", "pass"),
         ("pin routed past the GPIO matrix", "IN_SEL_MATRIX = const(0x80)", "IN_SEL_MATRIX = const(0)"),
         ("software capture of a stale count", "hbc_mmio.set_bits(self._ch2_cfg, CHANNEL_SOFTWARE)", "pass"),
@@ -78,7 +82,97 @@ MUTATIONS = [
         ("left and right electrode swapped", "(LEAD_LA_OFF if self._lo_plus.value() else 0)",
          "(LEAD_LA_OFF if self._lo_minus.value() else 0)"),
         ("one bit too many of the ADC", "self._adc.read_u16() >> 4", "self._adc.read_u16() >> 3"),
+    ),
+    *_rows(
+        BOX, "driver firmware",
         ("boot counter does not count", "boot_n = int(file.read()) + 1", "boot_n = int(file.read())"),
+        ("half of the battery forgotten", "BATTERY_DIVIDER = const(2)", "BATTERY_DIVIDER = const(1)"),
+        ("LED dark when it should be lit", "1 if on else 0", "0 if on else 1"),
+        ("watchdog never fed", "            self._watchdog.feed()", "            pass"),
+        ("watchdog never started", "self._watchdog = WDT(timeout=timeout_ms)", "pass"),
+        ("boot number written in place",
+         'open(BOOT_FILE + ".new", "w") as file:\n            file.write(str(boot_n))\n'
+         '        os.rename(BOOT_FILE + ".new", BOOT_FILE)',
+         'open(BOOT_FILE, "w") as file:\n            file.write(str(boot_n))'),
+        ("a damaged boot number stops the box", "except (OSError, ValueError):", "except OSError:"),
+    ),
+    *_rows(
+        ADS, "drdy ads boards",
+        ("two low bytes of a sample swapped",
+         "code = ((int(frame[6]) ^ 0x80) << 16) | (int(frame[7]) << 8) | int(frame[8])",
+         "code = ((int(frame[6]) ^ 0x80) << 16) | (int(frame[8]) << 8) | int(frame[7])"),
+        ("sign of a sample not taken care of", "code = ((int(frame[6]) ^ 0x80) << 16)", "code = (int(frame[6]) << 16)"),
+        ("sample of the other channel", "code = ((int(frame[6]) ^ 0x80) << 16) | (int(frame[7]) << 8) | int(frame[8])",
+         "code = ((int(frame[3]) ^ 0x80) << 16) | (int(frame[4]) << 8) | int(frame[5])"),
+        ("registers of the two channels swapped", "CH1SET_VALUE, CH2SET_VALUE, RLD", "CH2SET_VALUE, CH1SET_VALUE, RLD"),
+        ("gain 12 set where 6 is told", "CH2SET_VALUE = const(0x00)", "CH2SET_VALUE = const(0x60)"),
+        ("reference of 4 V", "const(0x80 | 0x40 | 0x20)", "const(0x80 | 0x40 | 0x20 | 0x10)"),
+        ("lead-off comparators left off", "const(0x80 | 0x40 | 0x20)", "const(0x80 | 0x20)"),
+        ("lead-off of one electrode not sensed",
+         "LOFF_SENS_VALUE = const(0x08 | 0x04)", "LOFF_SENS_VALUE = const(0x04)"),
+        ("lead-off bits swapped",
+         "(LEAD_LA_OFF if status & IN2P_OFF else 0) | (LEAD_RA_OFF if status & IN2N_OFF else 0)",
+         "(LEAD_LA_OFF if status & IN2N_OFF else 0) | (LEAD_RA_OFF if status & IN2P_OFF else 0)"),
+        ("right leg not driven", "RLD_SENS_VALUE = const(0x20 | 0x08 | 0x04)", "RLD_SENS_VALUE = const(0x08 | 0x04)"),
+        ("half the sample rate", "DR_500_HZ = const(2)", "DR_500_HZ = const(1)"),
+        ("no time after a reset", "        sleep_us(RESET_US)\n", ""),
+        ("no time to wake up", "        sleep_us(POWER_UP_US)\n", ""),
+        ("conversions never started", "            self._command(START)\n", ""),
+        ("data not asked for continuously", "            self._command(RDATAC)\n", ""),
+        ("a frame that is none taken", "if status & SYNC_MASK != SYNC or frame[2]:", "if False:"),
+        ("zeros after the status not looked at", " or frame[2]:", ":"),
+        ("registers not read back",
+         "            if seen[CONFIG1 + i] != self._first[i]:\n                return NOT_KEPT\n",
+         "            pass\n"),
+        ("another chip taken for it", "if seen[ID] != ID_ADS1292R:", "if seen[ID] == 0 or seen[ID] == 0xFF:"),
+        ("corner moves the wrong way with the rate", "HIGH_PASS_SHIFT + rates[0] - DR_500_HZ",
+         "HIGH_PASS_SHIFT - rates[0] + DR_500_HZ"),
+        ("rounded down", " + (1 << (SCALE_SHIFT - 1))) >> SCALE_SHIFT", ") >> SCALE_SHIFT"),
+        ("a new offset taken at once", "JUMP_N = const(25)", "JUMP_N = const(1)"),
+        hil="ads1292r",
+    ),
+    *_rows(
+        ADS_BOX, "ads boards",
+        ("SPI in the other mode", "polarity=0, phase=1", "polarity=0, phase=0"),
+        ("data lines crossed", "mosi=Pin(mosi), miso=Pin(miso)", "mosi=Pin(miso), miso=Pin(mosi)"),
+        ("gain told as 1", "GAIN = ads1292r.GAIN", "GAIN = 1"),
+        ("step told without its 16 steps", "((ads1292r.LSB_PV << ads1292r.SCALE_SHIFT) + 500)",
+         "(ads1292r.LSB_PV + 500)"),
+        ("saturation told by the wrong limit", "RAIL_LSB = ads1292r.RAIL_LSB", "RAIL_LSB = 40000"),
+        hil="ads1292r",
+    ),
+    *_rows(
+        DRIVER, "ads",
+        ("rise of DRDY timed instead of its fall",
+         "CHANNEL_ENABLE | CHANNEL_FALLING)", "CHANNEL_ENABLE | CHANNEL_RISING)"),
+        ("an edge cleared with a conversion", "hbc_mmio.write(self._int_clr, CAP1_INT)",
+         "hbc_mmio.write(self._int_clr, CAP0_INT | CAP1_INT)"),
+        ("a conversion cleared with an edge", "            self._trigger_ints = CAP0_INT\n", ""),
+        hil="ads1292r",
+    ),
+    *_rows(
+        DRDY, "drdy ads",
+        ("instant of the frame before",
+         "        capture.read_drdy()\n        low = capture.halves[0]\n        high = capture.halves[1]\n",
+         "        low = capture.halves[0]\n        high = capture.halves[1]\n        capture.read_drdy()\n"),
+        ("instant of the program", "        self._capture_clock.locate(low, high, at)", "        at.set(self._clock)"),
+        ("bytes of two conversions taken for one", "        if self._latched():\n            return  # one more",
+         "        if False:\n            return  # one more"),
+        ("one lost sample too many", "range(min(seen_n - 1, CATCH_UP_N))", "range(min(seen_n, CATCH_UP_N))"),
+        ("lost samples not placed", "        if seen_n > 1:", "        if False:"),
+        ("lost samples not counted", "        self._last_at.add(step_us)\n        self.lost_n += 1\n",
+         "        self._last_at.add(step_us)\n"),
+        ("a frame that is none not counted", "        if not valid:\n            self.lost_n += 1\n",
+         "        if not valid:\n"),
+        ("counter of 16 bits not unwrapped", "(count - self._counted) & 0xFFFF", "count - self._counted"),
+        ("a count that time contradicts is believed",
+         "if abs(elapsed_us - seen_n * period_us) > period_us * (seen_n + 16) >> 5:", "if False:"),
+        ("grid goes on at the nominal rate", "        if self._fill_n == 0:\n            self._next_at",
+         "        if self.taken_n == 0 and self._fill_n == 0:\n            self._next_at"),
+        ("saturated samples not counted", "            self.saturated_n += 1\n", "            pass\n"),
+        ("silence noticed after two seconds", "SILENT_US = const(20000)", "SILENT_US = const(2000000)"),
+        ("a converter that came back not told", "self.news[1] = fault or BACK", "self.news[1] = fault"),
+        hil="ads1292r",
     ),
     *_rows(
         PORT, "driver rig",

@@ -84,6 +84,13 @@ def test_a_refusal_says_why_and_what_to_do(status: int, words: str) -> None:
     assert caught.value.status == status
 
 
+def test_a_front_end_that_was_not_kept_is_not_called_in_force() -> None:
+    with Link(AnsweringBox(messages.ACK_NOT_KEPT)) as link, pytest.raises(BoxRefusedError) as caught:
+        change_setting(link, "front_end", 1)
+    assert "stays with the front end that it has; flash the box again" in str(caught.value)
+    assert "in force" not in str(caught.value)
+
+
 def test_the_list_is_complete_and_in_order_though_a_request_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     box = AnsweringBox(deaf_n=1)
     monkeypatch.setattr(requests, "time", box)

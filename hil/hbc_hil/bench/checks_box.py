@@ -65,20 +65,29 @@ def sample_rate(idx: IntArray, at_s: FloatArray, *, rate_hz: float, limit_ppm: f
 
 
 def sample_instants(
-    ecg_lsb: IntArray, at_s: FloatArray, volts: FloatArray, volts_rate_hz: float, *, lsb_v: float, limit_us: float
-) -> Finding:
-    """Where the samples truly were, by the voltage that was there: the shift that explains the differences best.
+    ecg_lsb: IntArray,
+    at_s: FloatArray,
+    volts: FloatArray,
+    volts_rate_hz: float,
+    *,
+    lsb_v: float,
+    limit_us: float,
+    gain_error_pct: float,
+) -> list[Finding]:
+    """Where the samples truly were, by the voltage that was there, and whether a count is as large as the box says.
+
+    The shift in time is the one that explains the differences best; the gain is that in the middle of the range.
 
     Parameters
     ----------
     ecg_lsb, at_s : arrays (samples,)
         Counts, and the instants that the box states, seconds of the world.
     volts, volts_rate_hz : array (n,), float
-        The voltage at the converter's pin from world second 0 on.
+        What there was to convert, from world second 0 on.
     lsb_v : float
-        Volts per count.
-    limit_us : float
-    """
+        What a count stands for, in the unit of ``volts``.
+    limit_us, gain_error_pct : float
+    """  # fmt: skip
     grid_s = np.arange(volts.size) / volts_rate_hz
     inside = (at_s > grid_s[2]) & (at_s < grid_s[-3])
     at_s, found_v = at_s[inside], ecg_lsb[inside] * lsb_v
@@ -90,9 +99,12 @@ def sample_instants(
     found = np.linalg.lstsq(columns[steep], found_v[steep], rcond=None)[0]
     gain = found[1] + 2 * found[2] * np.median(there_v) + 3 * found[3] * np.median(there_v) ** 2
     shift_us = abs(float(found[4] / gain)) * 1e6
-    return at_most(
-        "sample instants", "samples against the voltage at the pin, mean shift in time", shift_us, limit_us, "us"
-    )
+    error_pct = abs(float(gain) - 1.0) * 100.0
+    return [
+        at_most("sample instants", "samples against the voltage at the pin, mean shift in time", shift_us, limit_us,
+                "us"),
+        at_most("sample gain", "size of a count against what the box says of it", error_pct, gain_error_pct, "%"),
+    ]  # fmt: skip
 
 
 def beats(score: BeatScore, *, rms_ms: float, share_min: float) -> list[Finding]:

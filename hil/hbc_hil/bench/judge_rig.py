@@ -16,6 +16,7 @@ from hbc_hil.bench.finding import Finding, not_measured
 from hbc_hil.bench.plan import Plan
 from hbc_hil.bench.totals import settled_counts
 from hbc_hil.bench.truths import BootTruth, boot_truths, pin_volts
+from hbc_hil.digital_front_end import DigitalSettings
 from hbc_hil.rig import Rig
 from hbc_hil.score import score_beats
 
@@ -137,11 +138,12 @@ def _samples(plan: Plan, rig: Rig, boots: Sequence[BootTruth]) -> list[Finding]:
     if early.sum() < 1000:
         return found
     volts = pin_volts(rig.world, ANALOG_S)
-    found.append(
-        checks_box.sample_instants(
-            box.ecg_lsb[early], at_s[early], volts, rig.world.analog_rate_hz, lsb_v=box.hello.adc_lsb_nv * 1e-9,
-            limit_us=limits.sample_instants_us,
-        )
+    # At the electrodes, so that the gain which the box states is judged, too.
+    afe = rig.world.scenario.afe
+    lsb = box.hello.adc_lsb_nv * 1e-9 / box.hello.gain * (1e3 if isinstance(afe, DigitalSettings) else afe.gain)
+    found += checks_box.sample_instants(
+        box.ecg_lsb[early], at_s[early], volts, rig.world.analog_rate_hz, lsb_v=lsb,
+        limit_us=limits.sample_instants_us, gain_error_pct=limits.sample_gain_pct,
     )  # fmt: skip
     return found
 

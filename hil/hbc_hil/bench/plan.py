@@ -38,6 +38,7 @@ class Limits:
     sampling_jitter_us: float = 250.0
     sample_rate_ppm: float = 1.0
     sample_instants_us: float = 20.0
+    sample_gain_pct: float = 3.0  # a converter that nobody calibrated, bent within its range
     r_peak_rms_ms: float = 2.0
     beats_share: float = 0.99
     frames_lost_n: int = 0

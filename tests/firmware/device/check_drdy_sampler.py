@@ -1,6 +1,6 @@
 # The sampler of a converter with a clock of its own, under heap_lock: every conversion is in a block at its instant, or
 # marked as missed and counted; through stalls of the loop, a conversion that falls into a read, frames that are none, a
-# converter that stands still, and a wrap of ticks_us. Argument: conversions.
+# converter that stands still, a wrap of ticks_us and, within a long stall, of the pulse counter. Argument: conversions.
 
 import sys
 import time
@@ -16,6 +16,10 @@ WRAP = 1 << 30
 PERIOD_US = 1991  # a clock 0.45 % fast
 NOMINAL_US = 2000
 WRAP_AT_US = 1500000
+LONG_STALL_N = 300  # conversions: a clock 0.45 % fast is a whole one ahead of the nominal period
+SHORT_STILL_N = 6  # periods: too short to be called silent
+RAIL_LSB = 32000
+TORN = -12345  # bytes of two conversions
 OFFSET_US = WRAP - WRAP_AT_US  # ticks_us at the bench's time 0; under the lock no number may reach 2**30
 
 
@@ -37,6 +41,8 @@ class Bench:
         self.still = False
         self.capture_drdy_n = 0
         self.instants = array("i", [0] * 20000)  # of each conversion
+        self.railed = False
+        self.railed_n = 0  # good samples at a rail
 
     def pass_us(self, us):
         self.now += us
@@ -75,9 +81,13 @@ class Bench:
     def read(self):
         code = self.code
         self.pass_us(self.read_us)
+        torn = self.code != code
         if self.bad:
             return False
-        self.value_lsb = code % 30000
+        self.value_lsb = TORN if torn else code % 30000
+        if self.railed and not torn:
+            self.value_lsb = RAIL_LSB if code & 1 else -RAIL_LSB
+            self.railed_n += 1
         return True
 
     def start(self):
@@ -90,17 +100,29 @@ def main(conversions_n):
     time.source[0] = bench.ticks
     random = kit.Random(5)
     clock = DeviceClock()
-    sampler = DrdySampler(bench, 32000, bench, bench, clock, 500)
+    sampler = DrdySampler(bench, RAIL_LSB, bench, bench, clock, 500)
     sampler.start()
     first_code = bench.code
     taken = []  # (code, instant) as the blocks have them
-    missed_n = stalls_n = silent_n = news_n = 0
+    missed_n = stalls_n = silent_n = railed_n = 0
+    news = []
+    long_stall_at = 65536 - LONG_STALL_N // 2
     until = first_code + conversions_n
     stand_still_at = first_code + conversions_n // 2
+    short_still_at = first_code + conversions_n * 3 // 4
     while bench.code < until:
         if random.below(60) == 0:
             bench.pass_us(random.below(9 * PERIOD_US))  # the loop was elsewhere
             stalls_n += 1
+        if long_stall_at and bench.counter >= long_stall_at:
+            long_stall_at = 0
+            bench.pass_us(LONG_STALL_N * PERIOD_US)
+        if short_still_at and bench.code > short_still_at:
+            short_still_at = 0
+            bench.still = True
+            bench.pass_us(SHORT_STILL_N * PERIOD_US)
+            bench.still = False
+        bench.railed = random.below(50) == 0
         bench.read_us = 2500 if random.below(90) == 0 else 90  # longer than a period: the next falls into it
         bench.bad = random.below(200) == 0
         if stand_still_at and bench.code > stand_still_at:
@@ -111,9 +133,10 @@ def main(conversions_n):
                 if kit.locked(sampler.wait_us) <= 0:
                     kit.locked(sampler.take)
             silent_n = sampler.silent
-            news_n += kit.locked(sampler.revive)
-            bench.still = False
-            news_n += kit.locked(sampler.revive)
+            for still in (True, False):
+                bench.still = still
+                if kit.locked(sampler.revive):
+                    news.append(sampler.news[1].decode())
         wait_us = kit.locked(sampler.wait_us)
         if wait_us > 0:
             bench.pass_us(min(wait_us, 500))
@@ -126,6 +149,8 @@ def main(conversions_n):
                 late = block.residual_us[i]
                 if late == RESIDUAL_MISSED:
                     missed_n += 1
+                elif abs(block.ecg_lsb[i]) == RAIL_LSB:
+                    railed_n += 1
                 else:
                     taken.append((block.ecg_lsb[i], first + i * NOMINAL_US + late, block.first_idx + i))
             sampler.detected_n += 1
@@ -138,7 +163,8 @@ def main(conversions_n):
     apart = [place - code for code, _, place in taken]
     kit.done(
         is_32_bit=kit.IS_32_BIT, taken_n=len(taken), missed_n=missed_n, lost_n=sampler.lost_n, stalls_n=stalls_n,
-        wrong_n=wrong_n, silent=bool(silent_n), news_n=news_n, wrapped=clock.epoch,
+        wrong_n=wrong_n, silent=bool(silent_n), news=news, wrapped=clock.epoch, counter=bench.counter,
+        railed_n=railed_n, railed=[bench.railed_n, sampler.saturated_n],
         apart=[min(apart) - apart[0], max(apart) - apart[0]], waiting_n=sampler._fill_n,
     )  # fmt: skip
 

@@ -20,8 +20,11 @@ class PowerFailureError(Exception):
     """Not an OSError: nothing in the firmware may catch it."""
 
 
+left_error = [PowerFailureError]
+
+
 class FailingFile:
-    """Lets bytes through until the power fails."""
+    """Lets bytes through until the power fails, or until the flash is full."""
 
     def __init__(self, path, mode):
         self._file = real_open(path, mode)
@@ -39,7 +42,7 @@ class FailingFile:
         if 0 <= left_n[0] < len(data):
             self._file.write(data[: left_n[0]])
             self._file.close()
-            raise PowerFailureError
+            raise left_error[0]
         self._file.write(data)
         left_n[0] -= len(data)
 
@@ -176,6 +179,52 @@ def check_busy_and_full(path):
     return len(statuses)
 
 
+def check_front_end(path):
+    """One that could not be kept stays the old one at the next boot, too, whatever else is kept until then."""
+    rows = [Setting("blank_ms", 8, 0, 255, lambda value: None)]
+    rows.append(Setting("front_end", 0, 0, 1, lambda value: None, at_boot=True))
+    settings = Settings(rows, SettingsFile(path), lambda: False)
+
+    def ask(name, value):
+        heap_lock()
+        try:
+            return settings.apply(name, 0, len(name), value)
+        finally:
+            heap_unlock()
+
+    assert ask(b"blank_ms", 20) == messages.ACK_OK
+    old = contents(path)
+    left_error[0] = OSError
+    for n in range(len(old)):
+        left_n[0] = n
+        assert ask(b"front_end", 1) == messages.ACK_NOT_KEPT, n
+        left_n[0] = -1
+        assert (contents(path), rows[1].value, settings.restart_due) == (old, 0, False), n
+        name, value = (b"front_end", 0) if n % 2 else (b"blank_ms", 20)  # what is in force: written all the same
+        assert (ask(name, value), settings.restart_due) == (messages.ACK_OK, False), n
+        assert (contents(path), SettingsFile(path).front_end()) == (old, 0), "it came in with another row"
+    left_error[0] = PowerFailureError
+    assert (ask(b"front_end", 1), settings.restart_due) == (messages.ACK_OK, True)
+    assert SettingsFile(path).front_end() == 1
+
+
+def check_mended(path):
+    """After a damaged file, or one with a value that does not fit, the next request writes a whole one."""
+    write(path, [12, 0, 5000])
+    for data in (contents(path)[:-3], b"blank_ms=256\n" + module._crc_line(b"blank_ms=256\n")):
+        with real_open(path, "wb") as file:
+            file.write(data)
+        rows, _ = rows_of()
+        settings = Settings(rows, SettingsFile(path), lambda: False)
+        remark = settings.load()
+        assert remark
+        assert settings.damaged == (remark == DAMAGED)
+        heap_lock()
+        status = settings.apply(b"blank_ms", 0, 8, 8)
+        heap_unlock()
+        assert (status, settings.damaged, booted(path)[:2]) == (messages.ACK_OK, False, ([8, 1, 0], b""))
+
+
 def full(old, new):
     raise OSError(28)
 
@@ -188,6 +237,9 @@ def main(folder):
     found, length_n = check_power_failures(path)
     damaged_n = check_damage(path)
     check_other_firmware(path)
+    check_front_end(path)
+    check_mended(path)
+    os.remove(path)
     kit.done(found=found, length_n=length_n, damaged_n=damaged_n, answers_n=check_busy_and_full(path))
 
 

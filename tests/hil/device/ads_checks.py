@@ -214,6 +214,82 @@ def driver():
     return {"seen": seen, "no_rate": no_rate}
 
 
+def corner():
+    """At each rate: how long the driver takes to forget a step, to 1/e, in microseconds by its own samples."""
+    wire = Wire()
+    seen = []
+    for rate_hz in (125, 250, 500, 1000):
+        converter = ads1292r.Ads1292r(wire.spi, wire.cs, wire.reset, rate_hz)
+        top, left_n = 0, 0
+        while not left_n or converter.value_lsb > top * 0.36788:
+            wire.wait()
+            converter.read()
+            if converter.value_lsb > top and not left_n:
+                top = converter.value_lsb
+            elif top > 5000:
+                left_n += 1
+        seen.append(left_n * 1000000 // rate_hz)
+    return {"seen": seen}
+
+
+class Disturbed:
+    """The bus, with bits of some bytes turned over."""
+
+    def __init__(self, spi):
+        self.spi = spi
+        self.n = 0  # bytes of commands so far
+        self.sent = {}  # number of such a byte -> bits
+        self.back = {}
+        self.frame = bytes(9)  # bits of what is read at one go
+
+    def write_readinto(self, out, into):
+        self.n += 1
+        self.spi.write_readinto(bytes([out[0] ^ self.sent.get(self.n, 0)]), into)
+        into[0] ^= self.back.get(self.n, 0)
+
+    def readinto(self, into):
+        self.spi.readinto(into)
+        for i in range(9):
+            into[i] ^= self.frame[i]
+
+
+def spoiled_frames():
+    """What read() says of frames with these bits turned over, and whether the last good sample stays."""
+    wire = Wire()
+    bus = Disturbed(wire.spi)
+    converter = ads1292r.Ads1292r(bus, wire.cs, wire.reset, 500)
+    seen = []
+    for spoil in ("", "10", "40", "F0", "000001", "000080", "300000000000FF"):
+        bus.frame = bytes(9)
+        wire.wait()
+        good = converter.read()
+        before = converter.value_lsb, converter.leads
+        bus.frame = bytes([int(spoil[i : i + 2] or "0", 16) for i in range(0, 18, 2)])
+        for _ in range(5):
+            wire.wait()
+        taken = converter.read()
+        seen.append([spoil, good, taken, before == (converter.value_lsb, converter.leads)])
+    return {"seen": seen}
+
+
+def spoiled_start():
+    """What start() says when one byte of its own, or of the answer, was spoiled on the way."""
+    wire = Wire()
+    bus = Disturbed(wire.spi)
+    converter = ads1292r.Ads1292r(bus, wire.cs, wire.reset, 500)
+    seen = [converter.fault.decode()]
+
+    def started(sent, back):
+        bus.n, bus.sent, bus.back = 0, sent, back
+        return converter.start().decode()
+
+    # Three commands; WREG and its length, seven registers; the same, two registers; RREG and its length, ID first.
+    bits = ((6, 1), (7, 8), (8, 32), (9, 16), (10, 16), (11, 16), (12, 16), (15, 4), (16, 4))
+    stored = [started({n: bit}, {}) for n, bit in bits]
+    answers = [started({}, {19: bit}) for bit in (0x20, 0x73, 0x8C)]
+    return {"first": seen[0], "stored": stored, "answers": answers, "again": started({}, {})}
+
+
 result = globals()[CHECK]()
 with open("result.json", "w") as file:
     json.dump(result, file)

@@ -6,6 +6,7 @@ import json
 from time import sleep_us, ticks_add, ticks_diff, ticks_us
 
 import hbc_mmio
+from hbc_boards import box
 from hbc_boards.esp32 import CHIP, RX_GPIO, TRIGGER_GPIO, TX_GPIO, Board
 from hbc_boards.mcpwm_capture import McpwmCapture
 from hbc_boards.port import Port
@@ -65,14 +66,53 @@ def walk():
 def board():
     """The whole board, built twice as by two boots: electrodes, converter, boot number."""
     boots = [Board().boot_n, 0]
-    box = Board()
-    boots[1] = box.boot_n
-    seen = {"boots": boots, "name": box.NAME.decode(), "leads": [], "lsb": []}
+    other = Board()
+    boots[1] = other.boot_n
+    seen = {"boots": boots, "name": other.NAME.decode(), "leads": [], "lsb": []}
     for ms in (50, 150, 250, 350):
         sleep_until(ms * 1000)
-        seen["leads"].append(box.leads())
-        seen["lsb"].append([box.read_lsb() for _ in range(16)])
+        seen["leads"].append(other.leads())
+        seen["lsb"].append([other.read_lsb() for _ in range(16)])
     return seen
+
+
+class PowerFailureError(Exception):
+    """Nothing in the firmware may catch it."""
+
+
+class DyingFile:
+    """The power fails with the first byte of a write."""
+
+    def __init__(self, path, mode="r"):
+        self._file = open(path, mode)  # noqa: SIM115 - it is the context itself
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self._file.close()
+
+    def read(self):
+        return self._file.read()
+
+    def write(self, text):
+        self._file.write(text[:1])
+        raise PowerFailureError
+
+
+def boot_number():
+    """Boot 42, whose power fails while its number is written; the next boot; then one whose file holds rubbish."""
+    seen = []
+    for kept, file in (("41", DyingFile), (None, open), ("4x", open)):
+        if kept:
+            with open(box.BOOT_FILE, "w") as target:
+                target.write(kept)
+        box.open = file
+        try:
+            seen.append(box._next_boot_n())
+        except PowerFailureError:
+            seen.append("power failed")
+    return {"seen": seen}
 
 
 def line():
