@@ -130,21 +130,31 @@ def terminate_as_interrupt() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def show_recording(out: Output, summary: RecordSummary, report: Path | None = None) -> None:
-    """How a recording went, for people and as JSON; ``report`` is its report when there is one already."""
-    out.say(
+def show_recording(
+    out: Output, summary: RecordSummary, report: Path | None = None, *, said: Callable[[str], str] = str
+) -> None:
+    """How a recording went, for people and as JSON; ``report`` is its report when there is one already.
+
+    ``said`` puts each line into the language of whoever reads it.
+    """
+    lines = [
         f"{summary.duration_s:.1f} s recorded: {summary.beats_n} beats, {summary.edges_n} trigger edges, "
         f"{summary.frames_n} frames ({summary.frames_lost_n} lost, {summary.frames_bad_n} damaged)"
-    )
+    ]
     if summary.reconnects_n or summary.boots_n > 1:
-        out.say(f"connection lost and found {summary.reconnects_n} times, box restarted {summary.boots_n - 1} times")
-    out.say(f"session: {near(summary.path)}")
+        lines.append(
+            f"connection lost and found {summary.reconnects_n} times, box restarted {summary.boots_n - 1} times"
+        )
+    lines.append(f"session: {near(summary.path)}")
+    command = command_line("report", near(summary.path))
     if report is not None:
-        out.say(f"next: open {near(report)} in a browser; on paper: {command_line('report', near(summary.path))} --pdf")
+        lines.append(f"next: open {near(report)} in a browser; on paper: {command} --pdf")
     elif summary.edges_n:
-        out.say(f"next: {command_line('report', near(summary.path))}")
+        lines.append(f"next: {command}")
     else:
-        out.say("no trigger edges: nothing to analyse yet; check the trigger cable if trains were given")
+        lines.append("no trigger edges: nothing to analyse yet; check the trigger cable if trains were given")
+    for line in lines:
+        out.say(said(line))
     counts = ("bytes_n", "frames_n", "frames_lost_n", "frames_bad_n", "beats_n", "edges_n", "events_lost_n")
     names = ("ended", "reason", "duration_s", *counts, "boots_n", "reconnects_n", "waiting_max_n")
     out.json({"session": str(summary.path), **{name: getattr(summary, name) for name in names}})

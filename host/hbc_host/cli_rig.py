@@ -43,7 +43,9 @@ def demo(
         int, typer.Option("--http-port", metavar="N", help="With --live: port of the page; 0 takes a free one.")
     ] = 0,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="With --live: only say the page's address.")] = False,
-    lang: Annotated[str, typer.Option("--lang", metavar="en|nl", help="With --live: language of the page.")] = "en",
+    lang: Annotated[
+        str, typer.Option("--lang", metavar="en|nl", help="With --live: language of page, report and terminal.")
+    ] = "en",
     json_target: JsonOption = None,
 ) -> None:
     """See the whole instrument work, without hardware: box, cable, recording, analysis, report.

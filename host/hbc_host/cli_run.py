@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import subprocess
 
     from hbc_host.alarms import Alarm
+    from hbc_host.app.terminal_lines import TerminalLines
     from hbc_host.clinic.visit import Visit
     from hbc_host.live.gate import StoreGate
     from hbc_host.record import RecordSummary
@@ -38,9 +39,11 @@ TuiOption = Annotated[
 ]
 BrowserOption = Annotated[bool, typer.Option("--no-browser", help="Serve the live page, but open no browser.")]
 HttpOption = Annotated[int, typer.Option("--http-port", metavar="N", help="Port of the live page; 0 takes a free one.")]
-LangOption = Annotated[
-    str, typer.Option("--lang", metavar="en|nl", help="Language of page and report; else the visit's.")
-]
+LANG_HELP = (
+    "Language of page, report, and of what this terminal says of alarms, problems, end and result; else the visit's. "
+    "Errors, and lines on port and disk, are English."
+)
+LangOption = Annotated[str, typer.Option("--lang", metavar="en|nl", help=LANG_HELP)]
 UnsignedOption = Annotated[
     bool, typer.Option("--unsigned", help="Run although nobody signed the protocol: for practice; it is recorded.")
 ]
@@ -108,6 +111,7 @@ def _conduct(
 ) -> None:
     out = Output(json_target)
     from hbc_host.app.process import STAYS
+    from hbc_host.app.terminal_lines import TerminalLines
     from hbc_host.cli_store import ask_key_if_needed
     from hbc_host.folder import room_warning, writer_of
     from hbc_host.i18n import LANGUAGES
@@ -130,7 +134,8 @@ def _conduct(
         tell(warning)
     gate.begin(visit)
     language = lang or visit.language
-    with terminate_as_interrupt(), Teller(tell) as teller, _followers(folder, language, page):
+    lines = TerminalLines(language)
+    with terminate_as_interrupt(), Teller(tell) as teller, _followers(folder, language, page, lines):
         summary = conduct(
             folder,
             visit,
@@ -139,29 +144,23 @@ def _conduct(
             give_up_s=give_up_s,
             resume=resume,
             # The terminal view says all of it itself.
-            on_event=None if page.terminal else teller.say,
-            on_alarm=None if page.terminal else lambda alarm: teller.say(alarm_line(alarm)),
-            on_problem=lambda problem: None if page.terminal else teller.say(problem_line(problem)),
+            on_event=None if page.terminal else lambda text: teller.say(lines.line(text)),
+            on_alarm=None if page.terminal else lambda alarm: teller.say(alarm_line(alarm, lines)),
+            on_problem=lambda problem: None if page.terminal else teller.say(lines.problem(problem)),
             closed=gate.closed_words(visit),
         )
     if page.page and summary.ended == "stopped":
-        tell(STAYS)
-    _finish(out, summary, visit, gate, language)
+        tell(lines.line(STAYS))
+    _finish(out, summary, visit, gate, language, lines)
 
 
-def alarm_line(alarm: Alarm) -> str:
+def alarm_line(alarm: Alarm, lines: TerminalLines) -> str:
     """What the terminal says of an alarm, with its bell."""
-    bell = "\a" if alarm.began and sys.stderr.isatty() else ""
-    return f"{bell}{'ALARM' if alarm.began else 'alarm'} {alarm.text}"
-
-
-def problem_line(problem: dict[str, Any]) -> str:
-    """What the terminal says of a problem; ``problem`` as in the log."""
-    return f"{'problem' if problem['began'] else 'over'}: {problem['text']}"
+    return ("\a" if alarm.began and sys.stderr.isatty() else "") + lines.alarm(alarm)
 
 
 @contextmanager
-def _followers(folder: Path, language: str, wanted: Page) -> Iterator[None]:
+def _followers(folder: Path, language: str, wanted: Page, lines: TerminalLines) -> Iterator[None]:
     """The live page or the terminal's view, as a program of its own; a page outlives the session by its time."""
     import subprocess
 
@@ -170,9 +169,10 @@ def _followers(folder: Path, language: str, wanted: Page) -> Iterator[None]:
     words = [sys.executable, "-m", "hbc_host.app.tui", "--live", str(folder), "--lang", language]
     if wanted.page:
         started = start_page(folder, language=language, http_port=wanted.http_port, open_browser=wanted.open_browser)
-        tell(f"live page: {started.address}")
+        tell(lines.line(f"live page: {started.address}"))
     elif not wanted.terminal:
-        tell(f"recording to {folder}; Ctrl-C ends it. Follow and operate it from another terminal: {shlex.join(words)}")
+        how = f"Follow and operate it from another terminal: {shlex.join(words)}"
+        tell(lines.line(f"recording to {folder}; Ctrl-C ends it. {how}"))
     terminal = subprocess.Popen(words) if wanted.terminal else None
     try:
         yield
@@ -192,14 +192,16 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _finish(out: Output, summary: RecordSummary, visit: Visit, gate: StoreGate, language: str) -> None:
+def _finish(
+    out: Output, summary: RecordSummary, visit: Visit, gate: StoreGate, language: str, lines: TerminalLines
+) -> None:
     """Report, store, and the words at the end, in this order; what fails is said and stops nothing else."""
     from hbc_host.live.wrap_up import wrap_up
 
     done = wrap_up(summary, visit, gate, language)
     for line in done.lines:
-        out.say(line)
-    show_recording(out, summary, done.report)
+        out.say(lines.line(line))
+    show_recording(out, summary, done.report, said=lines.line)
     if summary.ended in ("port_lost", "disk"):
         raise (TransportError if summary.ended == "port_lost" else SessionError)(
             f"{summary.reason}; go on with: hbc session resume {summary.path}"

@@ -27,6 +27,7 @@ from hbc_hil.demo_live import demo_visit
 from hbc_hil.rig import RigOptions, rig
 from hbc_hil.scenario import Scenario
 from hbc_host.alarms import PAUSE, SLOW, Alarm
+from hbc_host.app.terminal_lines import TerminalLines
 from hbc_host.cli_live import tell
 from hbc_host.cli_run import alarm_line
 from hbc_host.clinic.visit import write_visit
@@ -118,7 +119,7 @@ def latencies(folder: Path) -> list[tuple[Alarm, dict[str, float], float]]:
     def on_alarm(alarm: Alarm) -> None:
         if alarm.began:
             heard.alarms.append(alarm)
-        teller.say(alarm_line(alarm))
+        teller.say(alarm_line(alarm, TerminalLines("en")))
 
     with (
         Teller(printed) as teller,

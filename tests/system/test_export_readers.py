@@ -28,7 +28,8 @@ FloatArray = npt.NDArray[np.float64]
 
 OLD = Path(__file__).resolve().parents[1] / "data" / "session-0.1.0"
 HELLO_S = 600.0  # virtual: the rig runs far ahead of the reader
-NAME = "P-014"
+SUBJECT = "P-014"
+NAME = "P-014-practice"  # the box is a simulated one
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def exported(session: Session, tmp_path_factory: pytest.TempPathFactory) -> dict
     """The folder of each format."""
     place = tmp_path_factory.mktemp("exported")
     for name in FORMATS:
-        export_sessions(name, [session.path], place / name, subject=NAME)
+        export_sessions(name, [session.path], place / name, subject=SUBJECT)
     return {name: place / name for name in FORMATS}
 
 
@@ -66,7 +67,7 @@ def test_edfio_reads_signal_triggers_and_beats(session: Session, exported: dict[
 
     edf = edfio.read_edf(exported["edf"] / f"{NAME}.edf")
     assert edf.reserved == "EDF+C"
-    assert edf.patient.code == NAME
+    assert (edf.patient.code, edf.patient.additional) == (SUBJECT, ("PRACTICE",))
     signal = edf.get_signal("ECG")
     n = session.ecg_lsb.size
     np.testing.assert_array_equal(signal.digital[:n], session.ecg_lsb)

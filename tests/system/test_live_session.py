@@ -37,6 +37,9 @@ from hbc_host.protocol import StreamDecoder, frame, is_a
 from hbc_host.record import RecordSummary
 from hbc_host.recorder import FROM_BOX
 from hbc_host.replay import replay_session
+from hbc_host.report.language import language
+from hbc_host.report.of_folder import read_folder
+from hbc_host.report.words import overall_sentence
 from hbc_host.session import load_session
 from hbc_host.trains import parse_protocol
 from hbc_host.transport import SerialTransport
@@ -196,7 +199,8 @@ def test_what_is_left_after_a_session_is_its_report_in_the_language_of_its_page(
     report = conducted.folder / "report.nl.html"  # the visit is English
     assert done.report == report
     assert done.failed == ""
-    assert done.lines == [conducted.operator.result["sentence"], f"report: {report}"]
+    sentence = overall_sentence(read_folder(conducted.folder).analysis, language("nl"))
+    assert done.lines == [sentence, f"report: {report}"]
     assert report.stat().st_mode & 0o777 == 0o600
     assert 'lang="nl"' in report.read_text("utf-8")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -305,3 +305,48 @@ def test_the_command_writes_the_files_and_names_them(tmp_path: Path) -> None:
     assert "wrote " in result.output
     assert json.loads(target.read_text())["names"] == ["rec-cb04df68"]
     assert (tmp_path / "o" / "rec-cb04df68.edf").is_file()
+
+
+def _texts(files: Iterable[Path]) -> dict[str, str]:
+    """Each file as text, unpacked; of a Parquet file its metadata."""
+    return {path.name: _plain(path).decode("latin-1") for path in files}
+
+
+@pytest.mark.parametrize("export_format", FORMATS)
+@pytest.mark.parametrize(
+    ("is_simulated", "said"),
+    [(True, "PRACTICE: simulated box, nothing here was measured on a person"),
+     (False, "PRACTICE: nobody was stimulated, this is no result of a patient")],
+)  # fmt: skip
+def test_practice_leaves_no_house_unmarked_whatever_the_format(
+    export_format: str, is_simulated: bool, said: str, holed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_simulated:
+        monkeypatch.setattr(naming, "is_simulated", lambda box_id: True)
+    else:
+        visit = Visit.model_construct(pseudonym="P-7", visit_n=3, practice=True)
+        monkeypatch.setattr(naming, "has_visit", lambda folder: True)
+        monkeypatch.setattr(naming, "load_visit", lambda folder: visit)
+    done = export_sessions(export_format, [holed], tmp_path / "out")
+    assert any(said in note for note in done.notes)
+    texts = _texts(done.files)
+    if export_format == "bids":  # whose labels are letters and digits: each card of the session says it
+        assert "\tall\n" in texts["participants.tsv"]
+        cards = [text for name, text in texts.items() if name.endswith(("_physio.json", "_events.json"))]
+        assert len(cards) == 2
+        assert all(said in text for text in cards)
+    else:
+        assert all("-practice" in name for name in texts)
+        assert any(said in text for text in texts.values())
+    if export_format == "edf":
+        (text,) = texts.values()
+        assert "PRACTICE" in text[:256], "in the head that every reader shows"
+
+
+@pytest.mark.parametrize("export_format", FORMATS)
+def test_what_was_measured_on_a_person_is_not_called_practice(export_format: str, holed: Path, tmp_path: Path) -> None:
+    done = export_sessions(export_format, [holed], tmp_path / "out")
+    assert not any("PRACTICE" in text for text in _texts(done.files).values())
+    assert not any("practice" in path.name for path in done.files)
+    if export_format == "bids":
+        assert "\tnone\n" in _texts(done.files)["participants.tsv"]

@@ -18,7 +18,7 @@ from hbc_host.record import RecordSummary
 from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
 from hbc_host.report.delivered import Delivery
 from hbc_host.report.language import NONE, language
-from hbc_host.report.of_folder import default_target, read_folder, report_of_folder
+from hbc_host.report.of_folder import FolderResult, default_target, read_folder, report_of_folder
 from hbc_host.report.session_parts import SessionParts, session_parts
 from hbc_host.report.session_words import clock, preparation_rows
 from hbc_host.runs import RunInput, session_runs
@@ -338,3 +338,46 @@ def said_by(summary: RecordSummary, report: Path | None) -> list[str]:
     out = SimpleNamespace(say=lines.append, json=lambda document: None)
     show_recording(out, summary, report)  # type: ignore[arg-type]
     return lines
+
+
+@pytest.mark.parametrize(
+    ("code", "labels", "sentences"),
+    [
+        (
+            "en",
+            ("beats recorded", "beats in rests and runs", "Beats used"),
+            ("Beats used: from just", "Beats in rests and runs: those of all sites", "Beats recorded: from the first"),
+        ),
+        (
+            "nl",
+            ("opgenomen hartslagen", "hartslagen in rust en stimulatie", "Gebruikte slagen"),
+            ("Gebruikte slagen: van vlak", "Hartslagen in rust en stimulatie: die", "Opgenomen hartslagen: van begin"),
+        ),
+    ],
+)
+def test_each_number_of_beats_says_what_it_counts(
+    code: str, labels: tuple[str, ...], sentences: tuple[str, ...], tmp_path: Path
+) -> None:
+    folder = record(tmp_path / "s", guided_notes("5CM-L", 3, 5.0, 54.9))
+    found = read_folder(folder, protocol="dash")
+    recorded_n, (used_n, in_run_n) = found.session.beats_us.size, beats_of(found)
+    assert used_n < in_run_n < recorded_n, "three different numbers, as in every session"
+    page = page_of(found.analysis, lang=language(code), parts=found.parts)
+    rows = {row[0].strip(): row[1] for row in page.cells if len(row) == 2}
+    assert (rows[labels[0]], rows[labels[1]]) == (str(recorded_n), str(in_run_n))
+    assert labels[2] in [cell for row in page.cells for cell in row]
+    text = page.words()
+    assert all(sentence in text for sentence in sentences)
+
+
+def beats_of(found: FolderResult) -> tuple[int, int]:
+    """Beats that the analysis used, and those that it looked at."""
+    in_run_n = found.analysis.quality["beats_n"]
+    assert isinstance(in_run_n, int)
+    return sum(site.beats_n for site in found.analysis.sites), in_run_n
+
+
+def test_a_result_without_its_recording_says_nothing_of_beats_recorded() -> None:
+    text = page_of(four_sites_of_one_person()).words()
+    assert "Beats in rests and runs:" in text
+    assert "Beats recorded:" not in text

@@ -62,24 +62,25 @@ TEMPLATES = (
 )
 
 
-@functools.lru_cache(maxsize=1)
-def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+@functools.lru_cache(maxsize=4)
+def _patterns(templates: tuple[str, ...]) -> tuple[tuple[str, re.Pattern[str]], ...]:
     found = []
     # Those that say most by themselves come first.
-    for template in sorted(TEMPLATES, key=lambda text: -len(VALUE.sub("", text))):
+    for template in sorted(templates, key=lambda text: -len(VALUE.sub("", text))):
         parts = VALUE.split(template)
         pattern = "".join(f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts))
         found.append((template, re.compile(pattern, re.DOTALL)))
     return tuple(found)
 
 
-def said(text: str, say: Words) -> str:
-    """A sentence of the session in the language of the page."""
+def said(text: str, say: Words, templates: tuple[str, ...] = TEMPLATES) -> str:
+    """A sentence of the session in the language of the page; ``templates`` are those that it may be."""
     if say.language == "en":
         return text
-    if "; " in text and not any(pattern.fullmatch(text) for _, pattern in _patterns()):
-        return "; ".join(said(part, say) for part in text.split("; "))
-    for template, pattern in _patterns():
+    patterns = _patterns(templates)
+    if "; " in text and not any(pattern.fullmatch(text) for _, pattern in patterns):
+        return "; ".join(said(part, say, templates) for part in text.split("; "))
+    for template, pattern in patterns:
         match = pattern.fullmatch(text)
         if match is not None:
             values = {name: _value(value) for name, value in match.groupdict().items()}

@@ -14,6 +14,7 @@ DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
 STOP_NOW = mark("Stop the stimulator now - the software cannot")
 NOT_VISIBLE = mark("Heart not visible: nobody watches the beats now. Check electrodes and cable.")
+NOT_VISIBLE_NAME = mark("Heart not visible")
 NOT_ENOUGH = mark("not enough data")
 NOT_ADJUSTED = mark("not adjusted yet")
 INTERVAL = mark("{low} to {high}")

@@ -66,7 +66,9 @@ def _write_top(contents: Sequence[Content], folder: Path) -> None:
     (folder / "README").write_text(README, "utf-8")
     (folder / ".bidsignore").write_text("nibs\n", "utf-8")
     subjects = sorted({_subject(content) for content in contents})
-    table = _table(["participant_id"], [[f"sub-{subject}"] for subject in subjects])
+    table = _table(
+        list(PARTICIPANTS_COLUMNS), [[f"sub-{subject}", _practised(contents, subject)] for subject in subjects]
+    )
     (folder / "participants.tsv").write_text(table, "utf-8")
     (folder / "participants.json").write_text(json_text(PARTICIPANTS_COLUMNS), "utf-8")
 
@@ -125,6 +127,7 @@ def _physio_card(content: Content) -> dict[str, Any]:
 
 def _task(content: Content) -> dict[str, str]:
     what = f"repetitive TMS, protocol {content.protocol or 'not named'}; the participant rests"
+    what = f"{content.practice}. {what}" if content.practice else what
     return {"TaskName": TASK, "TaskDescription": what}
 
 
@@ -164,6 +167,11 @@ def _write_nibs(content: Content, stem: Path) -> None:
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
     return "".join("\t".join(row) + "\n" for row in [head, *rows])
+
+
+def _practised(contents: Sequence[Content], subject: str) -> str:
+    found = {bool(content.practice) for content in contents if _subject(content) == subject}
+    return {(True,): "all", (False,): "none"}.get(tuple(found), "some")
 
 
 def _subject(content: Content) -> str:

@@ -23,7 +23,14 @@ The files under nibs/ follow a draft (NIBS-BIDS, BEP037) and may have to be chan
 Participants are pseudonyms. Research use; not a medical device.
 """
 
-PARTICIPANTS_COLUMNS: Words = {"participant_id": {"Description": "pseudonym; only the clinic can say who it is"}}
+PARTICIPANTS_COLUMNS: Words = {
+    "participant_id": {"Description": "pseudonym; only the clinic can say who it is"},
+    "practice": {
+        "Description": "sessions that are nobody's measurement: a simulated box, or nobody was stimulated; the "
+        "TaskDescription of each such session says so",
+        "Levels": {"none": "no session", "some": "some sessions", "all": "every session"},
+    },
+}
 
 PHYSIO_COLUMNS: Words = {
     "cardiac": {

@@ -75,6 +75,8 @@ class Content:
         Name of the stimulation protocol; empty when unknown.
     provenance : dict
         Where this comes from, for every format to carry.
+    practice : str
+        Why this is nobody's measurement, for every format to say; empty when it is one.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Content:
     events: tuple[Event, ...]
     protocol: str
     provenance: dict[str, Any] = field(repr=False)
+    practice: str = ""
 
     @property
     def ecg_mv(self) -> FloatArray:
@@ -136,7 +139,8 @@ def content_of(named: Named, *, export_format: str, with_date: bool = True) -> C
         sample_grid_idx=place[present],
         events=_events(session, grid, missing),
         protocol=_label(session.meta.protocol),
-        provenance=_provenance(named.session, grid, export_format),
+        provenance=_provenance(named.session, grid, export_format) | {"practice": bool(named.practice)},
+        practice=named.practice,
     )
 
 

@@ -19,7 +19,10 @@ LABEL = "ECG"
 RECORD_S = 1
 TEXTS = {BEAT: "beat", PULSE: "TMS", GAP: "BAD_gap"}
 #: Readers that look for triggers by name ("edge", "sync") must not find one in the origin.
-PROVENANCE = ("made_by", "command", "session_result_sha256", "manifest", "zero_device_s", "sample_instant_error_max_us")
+PROVENANCE = (
+    "made_by", "command", "session_result_sha256", "manifest", "zero_device_s", "sample_instant_error_max_us",
+    "practice",
+)  # fmt: skip
 _COUNTS_MAX = 32767  # both ways: only an even range has its zero at exactly 0 uV after rounding
 
 
@@ -42,6 +45,7 @@ def write_edf(content: Content, folder: Path) -> None:
     )
     origin = {name: content.provenance[name] for name in PROVENANCE}
     annotations = [EdfAnnotation(0.0, None, f"provenance {json.dumps(origin, separators=(',', ':'))}")]
+    annotations += [EdfAnnotation(0.0, None, content.practice)] if content.practice else []
     annotations += [annotation_of(event) for event in content.events]
     end_s = content.ecg_lsb.size / content.rate_hz
     if padded_n > content.ecg_lsb.size:
@@ -49,7 +53,7 @@ def write_edf(content: Content, folder: Path) -> None:
     started = content.started
     edf = Edf(
         [signal],
-        patient=Patient(code=content.subject),
+        patient=Patient(code=content.subject, additional=("PRACTICE",) if content.practice else ()),
         recording=Recording(
             startdate=None if started is None else started.date(), equipment_code=f"hbc-box_{__version__}"
         ),

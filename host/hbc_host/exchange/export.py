@@ -91,6 +91,8 @@ def _notes(content: Content) -> list[str]:
     notes = []
     if content.subject.startswith("rec-"):
         notes.append(f"{content.name}: no visit.json names a pseudonym, so the name comes from the data; or --subject")
+    if content.practice:
+        notes.append(f"{content.name}: {content.practice}; name and content of each file say so")
     if "manifest" not in content.provenance:  # an import: what the box vouches for is not in it
         return notes
     manifest = content.provenance["manifest"]

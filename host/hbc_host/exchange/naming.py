@@ -9,23 +9,28 @@ from pathlib import Path
 
 from hbc_host.clinic.visit import PSEUDONYM, has_visit, load_visit
 from hbc_host.errors import InputError
+from hbc_host.names import is_simulated
 from hbc_host.session import load_session
 from hbc_host.session_model import Session, session_hash
+
+SIMULATED = "PRACTICE: simulated box, nothing here was measured on a person"
+NOBODY = "PRACTICE: nobody was stimulated, this is no result of a patient"
 
 
 @dataclass(frozen=True)
 class Named:
-    """A session and the name that it goes by."""
+    """A session and the name that it goes by; ``practice`` says why it is nobody's measurement, else it is empty."""
 
     session: Session
     subject: str
     visit_n: int | None
+    practice: str = ""
 
     @property
     def name(self) -> str:
-        """For files."""
+        """For files; one that left its neighbours and its card behind still says that it is practice."""
         visit = "" if self.visit_n is None else f"-v{self.visit_n:02d}"
-        return self.subject.replace(".", "_") + visit
+        return self.subject.replace(".", "_") + visit + ("-practice" if self.practice else "")
 
 
 def named_sessions(folders: Sequence[Path], subject: str | None) -> list[Named]:
@@ -44,10 +49,10 @@ def named_sessions(folders: Sequence[Path], subject: str | None) -> list[Named]:
     if subject is None:
         named = [_by_visit(session) for session in sessions]
     elif len(sessions) == 1:
-        named = [Named(sessions[0], subject, None)]
+        named = [Named(sessions[0], subject, None, _practice(sessions[0]))]
     else:
         in_time = sorted(sessions, key=lambda session: (session.meta.created, session_hash(session)))
-        named = [Named(session, subject, number) for number, session in enumerate(in_time, start=1)]
+        named = [Named(session, subject, number, _practice(session)) for number, session in enumerate(in_time, start=1)]
     names: dict[str, Path] = {}
     for one in named:
         first = names.setdefault(one.name.lower(), one.session.path)
@@ -59,5 +64,13 @@ def named_sessions(folders: Sequence[Path], subject: str | None) -> list[Named]:
 def _by_visit(session: Session) -> Named:
     if has_visit(session.path):
         visit = load_visit(session.path)
-        return Named(session, visit.pseudonym, visit.visit_n)
-    return Named(session, f"rec-{session_hash(session)[:8]}", None)
+        return Named(session, visit.pseudonym, visit.visit_n, _practice(session))
+    return Named(session, f"rec-{session_hash(session)[:8]}", None, _practice(session))
+
+
+def _practice(session: Session) -> str:
+    if is_simulated(session.hello.unique_id):
+        return SIMULATED
+    if has_visit(session.path) and load_visit(session.path).practice:
+        return NOBODY
+    return ""

@@ -81,6 +81,7 @@ def _write(path: Path, head: str, lines: Any) -> None:
 def card(content: Content) -> dict[str, Any]:
     """What a reader of bare tables must know: who, when, by what protocol, from where."""
     return {
+        **({"practice": content.practice} if content.practice else {}),
         "subject": content.subject,
         "visit": content.visit_n,
         "started": None if content.started is None else content.started.isoformat(),

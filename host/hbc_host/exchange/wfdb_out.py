@@ -30,6 +30,8 @@ def write_wfdb(content: Content, folder: Path) -> None:
         raise InputError(f"{content.name}: no beat, pulse or gap, and a WFDB annotation needs one; export csv instead")
     counts = np.where(content.missing, INVALID, np.maximum(content.ecg_lsb, INVALID + 1)).astype(np.int64)
     comments = [f"provenance {json.dumps(content.provenance)}", f"subject {content.subject}"]
+    if content.practice:
+        comments.insert(0, content.practice)
     if content.protocol:
         comments.append(f"protocol {content.protocol}")
     started = content.started

@@ -28,7 +28,7 @@ def wrap_up(summary: RecordSummary, visit: Visit, gate: StoreGate, language: str
     """Analyse, report, and keep; one failing does not keep the others from being done."""
     done = Wrapped()
     session = load_session(summary.path)
-    analysis = _analysis(session, done)
+    analysis = _analysis(session, done, language)
     words = ["hbc", "report", str(summary.path)]
     command = shlex.join(words if language == visit.language else [*words, "--lang", language])
     try:
@@ -48,9 +48,10 @@ def wrap_up(summary: RecordSummary, visit: Visit, gate: StoreGate, language: str
     return done
 
 
-def _analysis(session: Session, done: Wrapped) -> Analysis | None:
+def _analysis(session: Session, done: Wrapped, code: str) -> Analysis | None:
     from hbc_host.analysis import analyze_session
     from hbc_host.report import words
+    from hbc_host.report.language import language
     from hbc_host.trains import parse_protocol
 
     try:
@@ -58,5 +59,5 @@ def _analysis(session: Session, done: Wrapped) -> Analysis | None:
     except (HbcError, ValueError, ArithmeticError) as error:  # numbers that no estimate copes with, too
         done.lines.append(f"no result: {error}")
         return None
-    done.lines.append(words.overall_sentence(analysis))
+    done.lines.append(words.overall_sentence(analysis, language(code)))
     return analysis

@@ -50,7 +50,8 @@ def report_page(
     """The report of an analysis; arguments as of :func:`hbc_host.report.html.write_report`."""
     when, known = lang.day(made), parts or SessionParts()
     visit = known.visit
-    shown = replace(analysis, quality={**analysis.quality, **known.signal})
+    recorded = {} if known.beats_n is None else {"beats_recorded_n": known.beats_n}
+    shown = replace(analysis, quality={**recorded, **analysis.quality, **known.signal})
     sections: list[Section | None] = [
         first_section(analysis, lang),
         evidence_section(analysis, lang),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hbc_host.report import comparing
 from hbc_host.report.language import Language
-from hbc_host.report.page import Block, Bullets, Column, Heading, Row, Section, Side, Table, cells, stack
+from hbc_host.report.page import Block, Bullets, Column, Heading, Row, Section, Side, Table, Text, cells, stack
 from hbc_host.report.phrases import said
 from hbc_host.report.quality_words import quality_label, quality_text
 
@@ -19,7 +19,27 @@ def quality_section(analysis: Analysis, lang: Language, *more: Block) -> Section
     left = stack(_sites(analysis, lang), *_notes(analysis, lang))
     right = _recording(analysis, lang)
     blocks: tuple[Block, ...] = left if right is None else (Side(left, (right,)),)
-    return Section("quality", lang.say("Quality"), (*blocks, *more))
+    return Section("quality", lang.say("Quality"), (*blocks, _counts(analysis, lang), *more))
+
+
+def _counts(analysis: Analysis, lang: Language) -> Text:
+    """What each number of beats counts: none of them is a part of another that is shown elsewhere."""
+    texts = [
+        lang.say(
+            "Beats used: from just before the first train of a site to the end of its last pause, excluded ones not."
+        )
+    ]
+    if "beats_n" in analysis.quality:
+        texts.append(
+            lang.say(
+                "Beats in rests and runs: those of all sites from the beginning of their rest on, excluded ones too."
+            )
+        )
+    if "beats_recorded_n" in analysis.quality:
+        texts.append(
+            lang.say("Beats recorded: from the first to the last instant, also while nobody rested or was stimulated.")
+        )
+    return Text(" ".join(texts), "small")
 
 
 def _sites(analysis: Analysis, lang: Language) -> Table:
@@ -27,7 +47,7 @@ def _sites(analysis: Analysis, lang: Language) -> Table:
     columns = (
         Column(say("Site"), align="left"),
         Column(say("Mean rate"), say("bpm")),
-        Column(say("Beats")),
+        Column(say("Beats used")),
         Column(say("Excluded")),
         Column(say("Steps used")),
         Column(say("Latency"), say("s")),

@@ -6,7 +6,8 @@ from hbc_host.i18n import mark
 from hbc_host.report.language import ENGLISH, NONE, Language
 
 QUALITY_LABELS = {
-    "beats_n": mark("beats"),
+    "beats_recorded_n": mark("beats recorded"),
+    "beats_n": mark("beats in rests and runs"),
     "edges_n": mark("trigger edges"),
     "trains_n": mark("trains"),
     "excluded_share": mark("beats excluded or corrected"),

@@ -87,6 +87,7 @@ class SessionParts:
     watched: bool = False
     course: CourseOfPatient | None = None
     early: EarlyEnd | None = None
+    beats_n: int | None = None
 
 
 def session_parts(
@@ -131,6 +132,7 @@ def session_parts(
         _told(notes, "remark", "text", "site", start_s) + _told(notes, "stopped", "why", "site", start_s),
         visit is not None or any(note.event == "alarm" for note in notes),
         course,
+        beats_n=int(session.beats_us.size),
     )
 
 
