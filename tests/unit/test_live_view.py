@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from babel.messages.extract import extract_from_file
 from hbc_host.app import results, view, words
+from hbc_host.app.browser import Browser
+from hbc_host.app.cell import STOP, WARN, Cell
 from hbc_host.app.commands import parse_request
 from hbc_host.app.desk import Desk
 from hbc_host.app.details import TEMPLATES, VALUE, said
-from hbc_host.app.hub import Browser, Hub
+from hbc_host.app.hub import Hub
 from hbc_host.app.state import LiveState
+from hbc_host.app.strip import strip
 from hbc_host.app.words import Words
 from hbc_host.i18n import LOCALE
 from hbc_host.live import problems
@@ -89,7 +92,7 @@ def test_a_beat_that_is_old_or_a_heart_that_is_not_visible_gives_no_rate():
     assert view.heart(fresh, EN)["rate"].text == "67"
     assert view.heart(followed(state(now_s=105.0), beat(99.5)), EN)["rate"].text == words.DASH
     hidden = followed(state(problems=[{"code": "heart_not_visible"}]), beat(99.5))
-    assert view.heart(hidden, EN)["rate_note"] == view.Cell("heart not visible", view.STOP)
+    assert view.heart(hidden, EN)["rate_note"] == Cell("heart not visible", STOP)
     gone = followed(state(box=BOX | {"connected": False}), beat(99.5))
     assert view.heart(gone, EN)["rate"].text == words.DASH
 
@@ -99,32 +102,32 @@ def test_what_is_not_known_is_said_and_is_no_zero():
     assert cells["box"].text == cells["disk"].text == "not known"
     assert cells["phase"].text == "Waiting for the session"
     unplugged = view.cells(followed(state(phase="no_box", box={"connected": False})), EN, "live")
-    assert unplugged["box"] == view.Cell("no box", view.STOP)
+    assert unplugged["box"] == Cell("no box", STOP)
     assert unplugged["leads"].text == unplugged["lost"].text == "not known"
 
 
 @pytest.mark.parametrize(
     ("field", "value", "place", "level"),
     [
-        ("leads", 2, "leads", view.STOP),
-        ("signal_state", "lead off", "signal", view.STOP),
-        ("signal_state", "hum", "signal", view.WARN),
-        ("lost_frames_n", 1, "lost", view.WARN),
-        ("drift_ppm", -240.0, "drift", view.WARN),
-        ("disk_left_s", 60.0, "disk", view.STOP),
+        ("leads", 2, "leads", STOP),
+        ("signal_state", "lead off", "signal", STOP),
+        ("signal_state", "hum", "signal", WARN),
+        ("lost_frames_n", 1, "lost", WARN),
+        ("drift_ppm", -240.0, "drift", WARN),
+        ("disk_left_s", 60.0, "disk", STOP),
     ],
 )
 def test_each_fault_of_the_box_shows_in_its_own_place(field, value, place, level):
-    cells = view.strip(followed(state(box=BOX | {field: value})), EN)
+    cells = strip(followed(state(box=BOX | {field: value})), EN)
     assert cells[place].level == level
-    others = {name for name, cell in cells.items() if cell.level in (view.WARN, view.STOP)}
+    others = {name for name, cell in cells.items() if cell.level in (WARN, STOP)}
     assert others == {place}
 
 
 def test_a_drift_that_is_not_known_well_yet_is_no_number():
     for error_ppm, shown in ((None, "not known yet"), (80.0, "not known yet"), (2.0, "102.0 ppm")):
         live = followed(state(box=BOX | {"drift_ppm": 102.0}, clock={"drift_error_ppm": error_ppm}))
-        assert view.strip(live, EN)["drift"].text == shown
+        assert strip(live, EN)["drift"].text == shown
 
 
 def test_an_alarm_waits_until_somebody_acknowledged_it_even_when_it_is_over():
@@ -217,8 +220,8 @@ def test_a_session_that_is_over_shows_no_heart_of_now_and_no_fault_of_the_box() 
     over = followed(state(phase="finished"), beat(99.5))
     assert view.cells(over, EN, "live")["rate"].text == "67"
     found = view.cells(over, EN, "over")
-    assert [found[name] for name in ("rate", "rr", "box")] == [view.Cell(words.DASH)] * 3
-    assert found["rate_note"] == view.Cell("")
+    assert [found[name] for name in ("rate", "rr", "box")] == [Cell(words.DASH)] * 3
+    assert found["rate_note"] == Cell("")
 
 
 def test_what_a_session_that_is_gone_did_not_answer_is_said_to_be_unanswered(tmp_path):

@@ -15,6 +15,7 @@ from typing import Any
 
 from hbc_host.app import results, view
 from hbc_host.app.afterwards import Afterwards
+from hbc_host.app.browser import Browser
 from hbc_host.app.details import said
 from hbc_host.app.process import STAY_S
 from hbc_host.app.state import LiveState
@@ -29,24 +30,6 @@ log = logging.getLogger(__name__)
 RETRY_S = 0.5
 SILENT_S = 2.5  # the feed tells its state at least twice a second
 TICK_S = 0.5
-WAITING_MAX_N = 400  # messages a browser may be behind: some 15 s
-
-
-class Browser:
-    """One page: what waits for it."""
-
-    def __init__(self) -> None:
-        self.queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(WAITING_MAX_N)
-        self.cells: dict[str, view.Cell] = {}
-        self.shown: dict[str, Any] = {}
-
-    def put(self, message: dict[str, Any]) -> bool:
-        """False when it is too far behind."""
-        try:
-            self.queue.put_nowait(message)
-        except asyncio.QueueFull:
-            return False
-        return True
 
 
 class Hub:
@@ -167,14 +150,7 @@ class Hub:
             "rests": {"kind": "rests", "rests": list(map(list, self.live.rests)), "now_s": self.live.now_s},
         }
         for browser in self.browsers:
-            changed = {name: list(cell) for name, cell in cells.items() if browser.cells.get(name) != cell}
-            sent = not changed or browser.put({"kind": "cells", "cells": changed})
-            browser.cells = cells
-            for name, part in parts.items():
-                if sent and browser.shown.get(name) != part:
-                    browser.shown[name] = part
-                    sent = browser.put(part)
-            if not sent:
+            if not browser.show(cells, parts):
                 self._begin(browser)
 
     def _report(self) -> str:
@@ -244,9 +220,7 @@ class Hub:
 
     def _begin(self, browser: Browser) -> None:
         """Start a page anew, whatever it missed."""
-        while not browser.queue.empty():
-            browser.queue.get_nowait()
-        browser.cells, browser.shown = {}, {}
+        browser.forget()
         for message in self.live.history():
             browser.put(message)
 

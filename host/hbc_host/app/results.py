@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hbc_host.app import words
+from hbc_host.app.cell import NONE, OK, WARN, Cell
 from hbc_host.app.state import LiveState
-from hbc_host.app.view import NONE, OK, WARN, Cell
 from hbc_host.app.words import Words
 from hbc_host.i18n import mark, mark_plural
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hbc_host.app import results, view, words
+from hbc_host.app.cell import Cell
 from hbc_host.app.desk import READING_KEYS, Desk
 from hbc_host.app.state import LiveState
 from hbc_host.app.words import Words
@@ -59,23 +60,23 @@ class Screen:
             parts.append(Text(over, style="bold"))
         return Group(*parts, prompt, self._keys(READING_KEYS if over else ""))
 
-    def _cell(self, cell: view.Cell) -> Text:
+    def _cell(self, cell: Cell) -> Text:
         return Text(SHAPES[cell.level] + cell.text, style=STYLES[cell.level])
 
-    def _strip(self, cells: dict[str, view.Cell]) -> RenderableType:
+    def _strip(self, cells: dict[str, Cell]) -> RenderableType:
         line = Text()
         for name, label in LABELS.items():
             line.append(self._say.say(label) + " ", style="dim").append_text(self._cell(cells[name])).append("  ")
         return line
 
-    def _heart(self, cells: dict[str, view.Cell], live: LiveState, size: Any) -> RenderableType:
+    def _heart(self, cells: dict[str, Cell], live: LiveState, size: Any) -> RenderableType:
         rate_text = cells["rate"].text + " " + self._say.say(mark("bpm"))
         line = Text().append(rate_text, style="bold " + STYLES[cells["rate"].level])
         line.append(f"   RR {cells['rr'].text} ms   ").append(cells["rate_note"].text, style="dim").append("\n")
         line.append(sparkline([beat["rr_ms"] for beat in live.beats if beat.get("counted", True)], size.width - 6))
         return Panel(line, title=self._say.say(mark("Heart rate")), title_align="left")
 
-    def _now(self, cells: dict[str, view.Cell]) -> RenderableType:
+    def _now(self, cells: dict[str, Cell]) -> RenderableType:
         line = (
             Text()
             .append_text(self._cell(cells["phase"]))
@@ -91,7 +92,7 @@ class Screen:
             line.append("\n").append_text(self._cell(cells["observation"]))
         return Panel(line, title=self._say.say(mark("Now")), title_align="left")
 
-    def _coupling(self, cells: dict[str, view.Cell]) -> RenderableType:
+    def _coupling(self, cells: dict[str, Cell]) -> RenderableType:
         line = Text()
         for name in ("coupling_site", "effect", "interval", "verdict", "adjusted"):
             if cells[name].text:
