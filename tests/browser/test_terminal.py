@@ -111,7 +111,7 @@ def test_a_session_that_is_not_there_is_waited_for_and_one_that_breaks_off_is_sa
 
 
 def test_a_terminal_says_how_long_a_session_waits_and_takes_no_word_for_one_that_is_over(tmp_path):
-    why = "The session is over: write adverse events with: hbc patient event P-014 KIND --severity SEVERITY --visit 1"
+    why = "The session is over: write adverse events with: hbc patient event P-014 --visit 1"
     with terminal(tmp_path) as shown:
         with Scene(tmp_path) as scene:
             scene.state.update(phase="finished", ends_in_s=65.0)

@@ -12,6 +12,7 @@ from hbc_host.clinic.visit import write_visit
 from hbc_host.parts import note
 from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
 from hbc_host.report.content import report_page
+from hbc_host.report.delivered import Delivery
 from hbc_host.report.early_end import EarlyEnd, ShortSite, early_end
 from hbc_host.report.language import ENGLISH, language
 from hbc_host.report.of_folder import read_folder
@@ -119,6 +120,14 @@ def test_sites_that_were_left_are_named_though_the_session_went_to_its_end(tmp_p
     text = said_of(recorded(tmp_path / "s", [begins("5CM-L")], [*over, stopped(finished=True)]))
     assert text.startswith("Not all that was planned was given.")
     assert "Left before the end: 5CM-L at 1:14 after 5 of 15 trains. Without any train: BF3-L." in text
+
+
+def test_trains_too_many_at_one_site_do_not_count_for_another(tmp_path: Path) -> None:
+    session = read_folder(recorded(tmp_path / "s", [begins("BF3-L")], [stopped()])).session
+    given = (Delivery("5CM-L", 20, 1000, 0, 15, 750), Delivery("BF3-L", 4, 200, 0, 15, 750))
+    early = early_end(session, visit_of_p014(), given)
+    assert early is not None
+    assert (early.trains_n, early.planned_n, [one.site for one in early.short]) == (19, 30, ["BF3-L"])
 
 
 def test_a_session_without_a_visit_has_no_plan_to_fall_short_of(tmp_path: Path) -> None:

@@ -170,8 +170,8 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _practised(contents: Sequence[Content], subject: str) -> str:
-    found = {bool(content.practice) for content in contents if _subject(content) == subject}
-    return {(True,): "all", (False,): "none"}.get(tuple(found), "some")
+    found = [bool(content.practice) for content in contents if _subject(content) == subject]
+    return "all" if all(found) else "some" if any(found) else "none"
 
 
 def _subject(content: Content) -> str:

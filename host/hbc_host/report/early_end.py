@@ -37,7 +37,7 @@ class EarlyEnd:
     short : tuple of ShortSite
         In the order of the plan; empty when it was stopped in the pause after the very last train.
     trains_n, planned_n : int
-        Of all sites.
+        Of all sites; of trains beyond the plan none counts.
     is_stopped : bool
         The session itself ended early; false when only sites were left, and the others given to their end.
     is_noted : bool
@@ -86,7 +86,7 @@ def early_end(session: Session, visit: Visit | None, delivered: Sequence[Deliver
     is_stopped = was_stopped or any(not one.is_left for one in short)
     if not short and not is_stopped:
         return None
-    trains_n, planned_n = sum(one.trains_n for one in planned), sum(one.planned_trains_n or 0 for one in planned)
+    trains_n, planned_n = _given_n(session, planned), sum(one.planned_trains_n or 0 for one in planned)
     if not is_stopped:
         return EarlyEnd(short, trains_n, planned_n, is_stopped=False)
     begun = [str(one.fields.get("site", "")) for one in notes if one.event == SITE_BEGINS]
@@ -99,7 +99,7 @@ def early_end(session: Session, visit: Visit | None, delivered: Sequence[Deliver
 
 
 def _short(session: Session, visit: Visit, planned: Sequence[Delivery]) -> tuple[ShortSite, ...]:
-    ends = {str(one.fields.get("site")): one for one in session.host_notes if one.event == SITE_ENDS}
+    ends = _ends(session)
     found = {}
     for one in planned:
         end, wanted_n = ends.get(one.site), one.planned_trains_n or 0
@@ -109,14 +109,20 @@ def _short(session: Session, visit: Visit, planned: Sequence[Delivery]) -> tuple
     return tuple(found[run.site] for run in visit.plan.runs if run.site in found)
 
 
+def _given_n(session: Session, planned: Sequence[Delivery]) -> int:
+    """Planned trains that were given: too many at one site make up for none at another."""
+    ends = _ends(session)
+    return sum(min(max(one.trains_n, _trains_of(ends.get(one.site))), one.planned_trains_n or 0) for one in planned)
+
+
+def _ends(session: Session) -> dict[str, HostNote]:
+    return {str(one.fields.get("site")): one for one in session.host_notes if one.event == SITE_ENDS}
+
+
 def _stop(notes: Sequence[HostNote]) -> HostNote | None:
     """The note of whoever ended the session; None when it was taken up again after that, or nobody did."""
-    for one in reversed(notes):
-        if one.event == "stopped":
-            return one
-        if one.event == SITE_BEGINS:
-            break
-    return None
+    last = next((one for one in reversed(notes) if one.event in ("stopped", SITE_BEGINS)), None)
+    return last if last is not None and last.event == "stopped" else None
 
 
 def _since_start_s(session: Session, note: HostNote | None) -> float | None:
