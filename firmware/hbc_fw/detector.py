@@ -156,43 +156,47 @@ _BACK_Q8 = const(147)
 _SPOILT = const(148)
 _CAND_NEAR = const(149)
 _NEAR = const(150)
-_LEARN_MORE = const(162)
-_LEARN_N = const(163)
-_LEARN_COARSE = const(164)
-_LEARN_FINE = const(180)
-_LEARN_STEP = const(196)
-_LEARN_IDX = const(212)
-_LEARN_Q8 = const(228)
-_QUEUE_HEAD = const(244)
-_QUEUE_N = const(245)
-_QUEUE_IDX = const(246)
-_QUEUE_Q8 = const(262)
-_QUEUE_QUALITY = const(278)
-_SIGNAL_STATE = const(294)
-_WATCHED_N = const(295)
-_OFF_N = const(296)
-_RAILED_N = const(297)
-_LARGEST_COARSE = const(298)
-_MEAN_PREV = const(299)
-_MEAN_PREV2 = const(300)
-_HUM_SUM = const(301)
-_HUM_PHASE = const(302)
-_HUM_IN_PHASE = const(304)
-_HUM_QUADRATURE = const(306)
-_ARTEFACT = const(308)
-_MEAN_RING = const(537)
-_SMOOTH_RING = const(545)
-_BEND_RING = const(561)
-_FINE_RING = const(625)
-_RAW_RING = const(1378)  # counted in int16
-_WORDS_N = const(945)
+_HIDDEN = const(162)
+_HIDDEN_OF_N = const(164)
+_HIDDEN_N = const(165)
+_CAND_HIDDEN_N = const(166)
+_LEARN_MORE = const(167)
+_LEARN_N = const(168)
+_LEARN_COARSE = const(169)
+_LEARN_FINE = const(185)
+_LEARN_STEP = const(201)
+_LEARN_IDX = const(217)
+_LEARN_Q8 = const(233)
+_QUEUE_HEAD = const(249)
+_QUEUE_N = const(250)
+_QUEUE_IDX = const(251)
+_QUEUE_Q8 = const(267)
+_QUEUE_QUALITY = const(283)
+_SIGNAL_STATE = const(299)
+_WATCHED_N = const(300)
+_OFF_N = const(301)
+_RAILED_N = const(302)
+_LARGEST_COARSE = const(303)
+_MEAN_PREV = const(304)
+_MEAN_PREV2 = const(305)
+_HUM_SUM = const(306)
+_HUM_PHASE = const(307)
+_HUM_IN_PHASE = const(309)
+_HUM_QUADRATURE = const(311)
+_ARTEFACT = const(313)
+_MEAN_RING = const(542)
+_SMOOTH_RING = const(550)
+_BEND_RING = const(566)
+_FINE_RING = const(630)
+_RAW_RING = const(1388)  # counted in int16
+_WORDS_N = const(950)
 
 # Words of hbc_artefact in it; hbc_fw.artefact has the others.
-_ARTEFACT_LAG_MAX_N = const(308)
-_ARTEFACT_AWAKE_N = const(315)
-_ARTEFACT_SINCE_N = const(318)
-_ARTEFACT_LAG_N = const(319)
-_ARTEFACT_OUT_LSB = const(336)
+_ARTEFACT_LAG_MAX_N = const(313)
+_ARTEFACT_AWAKE_N = const(320)
+_ARTEFACT_SINCE_N = const(323)
+_ARTEFACT_LAG_N = const(324)
+_ARTEFACT_OUT_LSB = const(341)
 
 # values of the C functions likeness_q10 and learn_shape: made once, as nothing may be allocated later.
 _SHAPE_VALUES = array("i", bytes(4 * _SHAPE_MAX_N))
@@ -467,12 +471,23 @@ def _shape_part(state) -> int:
 
 
 @micropython.viper
+def _early_part(state, since_n: int) -> int:
+    s = ptr32(state)
+    usual_n = (int(s[_RR_USUAL_N]) * _TUNE_EARLY_RR_Q5) >> 5
+    if since_n >= usual_n:
+        return 0
+    early = 2 * (int(s[_CAND_HIDDEN_N]) * 1024 // int(s[_HIDDEN_OF_N]) - 256)
+    if early > _TUNE_EARLY_MAX_Q10:
+        early = _TUNE_EARLY_MAX_Q10
+    if early < int(s[_EARLY_Q10]):
+        early = int(s[_EARLY_Q10])
+    return early * (usual_n - since_n) // usual_n
+
+
+@micropython.viper
 def _limit_at(state, since_n: int) -> int:
     s = ptr32(state)
-    part = int(_shape_part(state))
-    usual_n = (int(s[_RR_USUAL_N]) * _TUNE_EARLY_RR_Q5) >> 5
-    if since_n < usual_n:
-        part += int(s[_EARLY_Q10]) * (usual_n - since_n) // usual_n
+    part = int(_shape_part(state)) + int(_early_part(state, since_n))
     return int(s[_THRESHOLD]) + int(s[_SPAN_Q10]) * part
 
 
@@ -822,14 +837,30 @@ def _near_limit(state) -> int:
     if near < _NEAR_N - 1:
         if int(s[_NEAR + near + 1]) > usual:
             usual = int(s[_NEAR + near + 1])
-    most = (usual >> 6) * 45
-    if most > (signal >> 6) * 20:
-        most = (signal >> 6) * 20
-    most += (signal >> 6) * 22
+    most = usual
+    if most > (signal >> 6) * 26:
+        most = (signal >> 6) * 26
+    most += (signal >> 6) * 16
     usual = (usual >> 1) * 7
     if usual > most:
         usual = most
     return usual + (signal >> 10) * int(_shape_part(state))
+
+
+@micropython.viper
+def _hides_too_much(state, energy: int, since_n: int) -> int:
+    s = ptr32(state)
+    of_n = int(s[_HIDDEN_OF_N])
+    seen_q5 = (of_n - int(s[_CAND_HIDDEN_N])) * 64 // of_n
+    limit = int(_near_limit(state))
+    if seen_q5 < 32:
+        energy = (energy >> 5) * seen_q5
+        other = int(_limit_at(state, since_n))
+        if other > limit:
+            limit = other
+    if energy <= limit:
+        return 1
+    return 0
 
 
 @micropython.viper
@@ -841,7 +872,7 @@ def _candidate(state, coarse: int, fine: int):
     _locate(state)
     learn_n = int(s[_LEARN_N])
     if int(s[_LEARN_LEFT_N]) == 0:
-        if int(_weighted(state, coarse, fine)) <= int(_near_limit(state)):
+        if int(_hides_too_much(state, int(_weighted(state, coarse, fine)), since_n)):
             return
         _classify(state, coarse, fine, _FOUND_IDX, int(s[_FOUND_Q8]), since_n)
     elif learn_n < 16:
@@ -981,6 +1012,7 @@ def _init(state, rate_hz):
     state[_REFRACTORY_N] = _steps_of(200, step_hz)
     state[_T_WAVE_N] = _steps_of(360, step_hz)
     state[_SECOND_N] = step_hz
+    state[_HIDDEN_OF_N] = _steps_of(160, step_hz)
     state[_FLOOR_ENERGY] = 48 * smooth_n * energy_n
     state[_FINE_DELAY_N] = (smooth_n + 2 * bend_n - 3) // 2
     state[_SHAPE_HALF_N] = _steps_of(60, step_hz)
@@ -1049,6 +1081,23 @@ def _step(state, total: int):
     now -= int(s[_FINE_DELAY_N])
     fine = int(s[_FINE]) + int(s[_FINE_RING + (now & 63)]) - int(s[_FINE_RING + ((now - energy_n) & 63)])
     s[_FINE] = fine
+    # watch_hidden
+    spoilt = int(s[_SPOILT])
+    low = int(s[_HIDDEN])
+    high = int(s[_HIDDEN + 1])
+    hidden_n = 0
+    if spoilt | low | high:
+        hidden_of_n = int(s[_HIDDEN_OF_N])
+        if hidden_of_n <= 20:
+            gone = (low >> (hidden_of_n - 1)) & 1
+        else:
+            gone = (high >> (hidden_of_n - 21)) & 1
+        s[_HIDDEN + 1] = ((high << 1) | (low >> 19)) & 1048575
+        s[_HIDDEN] = ((low << 1) | spoilt) & 1048575
+        hidden_n = int(s[_HIDDEN_N]) + spoilt - gone
+        s[_HIDDEN_N] = hidden_n
+        if 2 * hidden_n > hidden_of_n:
+            spoilt = 1
     # watch_signal
     d2 = (mean - 2 * mean_prev + ((int(s[_MEAN_PREV2]) ^ k) - k)) >> 6
     s[_MEAN_PREV2] = mean_prev
@@ -1125,6 +1174,7 @@ def _step(state, total: int):
         s[_CAND_COARSE] = coarse
         s[_CAND_FINE] = fine
         s[_CAND_NEAR] = near
+        s[_CAND_HIDDEN_N] = hidden_n
         s[_CAND_AGE_N] = 0
     elif cand_energy != 0:
         s[_CAND_AGE_N] = int(s[_CAND_AGE_N]) + 1
@@ -1136,7 +1186,7 @@ def _step(state, total: int):
     if int(s[_LEARN_LEFT_N]) != 0:
         _learn(state)
         return
-    if int(s[_SPOILT]):  # time without ECG is no pause of the heart
+    if spoilt:  # time without ECG is no pause of the heart
         limit_n = int(s[_RR_LIMIT_N])
         if limit_n < _COUNT_MAX_N:
             s[_RR_LIMIT_N] = limit_n + 1

@@ -23,6 +23,7 @@ enum {
     RULES_BLOCK_MAX_N = 4096,
     SEARCH_BACK_MS = 5100,  /* 1.56 mean RR + hold at 20 beats a minute, and slack for a threshold that comes down */
     QUIET_MS = 2450,        /* header: no beat for 2.5 s; whole steps make it 2.48 s at some rates */
+    HIDDEN_MS = 160,        /* what a candidate rests on; search-back waits while more than half of it is held */
     SLACK_MS = 100,         /* between the instant of a peak and that of its energy */
     CLOSEST_MS = 80,        /* 200 ms refractory time less what the position search may move two peaks */
     GIVE_WAY_MS = 21000     /* 2.5 s, then 2^27 halved once a second down to the floor energy of at least 2^10 */
@@ -39,9 +40,11 @@ typedef struct {
     int64_t last_report_idx;  /* when it came, at the earliest */
     long peaks_n; /* what was seen, for the summary */
     double usual_ms, search_back_ms, give_way_ms, gap_ms;
-    /* raw samples in steps with a held one: before what is judged, after it; the same at the last report */
+    /* raw samples in steps with a held one, or with more than half of HIDDEN_MS held: before what is judged, after it; the
+     * same at the last report */
     hbc_artefact artefact;
     int32_t phase_n, held;
+    uint64_t held_steps;      /* a bit each, the newest lowest */
     int64_t spoilt_from_n, spoilt_n, report_from_n, report_n;
     double rr_ms[8]; /* the rhythm: search-back is due 1.56 mean RR after a beat */
     int32_t rr_n, rr_unsure_n;
@@ -119,6 +122,18 @@ static void rules_interval(rules *r, double rr_ms)
     }
 }
 
+/* Is more than half of the last HIDDEN_MS held? */
+static int32_t rules_hidden(const rules *r)
+{
+    const int32_t step_hz = r->rate_hz / r->det->decim_n;
+    const int32_t window_n = (HIDDEN_MS * step_hz + 500) / 1000;
+    int32_t i, held_n = 0;
+    for (i = 0; i < window_n; i++) {
+        held_n += (int32_t)(r->held_steps >> i & 1u);
+    }
+    return 2 * held_n > window_n;
+}
+
 static void rules_clear_time(rules *r, const int16_t *samples_lsb, const uint8_t *blanked, int32_t from, int32_t to)
 {
     r->spoilt_from_n = r->spoilt_n;
@@ -128,7 +143,8 @@ static void rules_clear_time(rules *r, const int16_t *samples_lsb, const uint8_t
         }
         r->held |= hbc_artefact_push(&r->artefact, samples_lsb[from], blanked == NULL ? 0 : blanked[from]);
         if (++r->phase_n == r->det->decim_n) {
-            r->spoilt_n += r->held ? r->phase_n : 0;
+            r->held_steps = r->held_steps << 1 | (r->held != 0);
+            r->spoilt_n += r->held || rules_hidden(r) ? r->phase_n : 0;
             r->phase_n = r->held = 0;
         }
     }

@@ -19,7 +19,8 @@
  *               most 13 filtered and 92 raw values.  Nothing grows with the length of a bad stretch.
  * TMS         : samples marked HBC_RPEAK_BLANKED pass hbc_artefact.h, which takes the artefacts out and holds where it
  *               cannot; meanwhile neither search-back nor giving way runs.  Near pulses a candidate must exceed 3.5
- *               times what is usual at that time after a pulse.  Without pulses all this changes nothing.
+ *               times what is usual at that time after a pulse, and one of which more than half was held needs the more
+ *               energy the less was seen: no evidence, no beat.  Without pulses all this changes nothing.
  * Overflow    : cannot happen for any int16 input; bounds of every intermediate in docs/detector.md, asserted by
  *               building with -DHBC_RPEAK_CHECK.  Only the two sample counters wrap, on purpose, as uint32.
  * Requires    : >> of a negative int32 is arithmetic (checked at compile time).
@@ -173,6 +174,10 @@ typedef struct {
     int32_t spoilt;           /* a sample of the step that is running is held because of a pulse */
     int32_t cand_near;        /* place of the candidate in near[], -1 = not near a pulse */
     int32_t near[12];         /* usual energy by time since the first pulse of a burst, 17 ms each */
+    int32_t hidden[2];        /* the last 40 steps, a bit each, newest lowest, 20 in a word: 1 = spoilt */
+    int32_t hidden_of_n;      /* 160 ms: a QRS complex and what is beside it, where its energy is at its largest */
+    int32_t hidden_n;         /* how many of the last hidden_of_n are spoilt */
+    int32_t cand_hidden_n;    /* of the candidate's */
     /* learning buffer, then output queue */
     int32_t learn_more;       /* 1: a lone giant has prolonged the learning */
     int32_t learn_n;

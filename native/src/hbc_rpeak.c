@@ -15,7 +15,7 @@
 
 /* Arithmetic shift of negatives, and no padding before the raw ring: the device twin relies on both. */
 typedef char assert_arithmetic_shift[((int32_t)-1 >> 1) == -1 ? 1 : -1];
-typedef char assert_words_only[sizeof(hbc_rpeak) == sizeof(int32_t) * 460 + sizeof(hbc_artefact) + sizeof(int16_t) * 512
+typedef char assert_words_only[sizeof(hbc_rpeak) == sizeof(int32_t) * 465 + sizeof(hbc_artefact) + sizeof(int16_t) * 512
                                ? 1 : -1];
 
 static int32_t steps_of(int32_t duration_ms, int32_t rate_hz, int32_t least)
@@ -44,6 +44,7 @@ hbc_rpeak_status hbc_rpeak_init(hbc_rpeak *det, int32_t rate_hz)
     det->refractory_n = steps_of(200, step_hz, 1);
     det->t_wave_n = steps_of(360, step_hz, 1);
     det->second_n = step_hz;
+    det->hidden_of_n = steps_of(160, step_hz, 1);
     det->floor_energy = 48 * det->smooth_n * det->energy_n;
     det->fine_delay_n = (det->smooth_n + 2 * det->bend_n - 3) / 2;
     det->shape_half_n = steps_of(60, step_hz, 1);
@@ -133,6 +134,7 @@ static int32_t track(hbc_rpeak *det)
         det->cand_coarse = det->coarse;
         det->cand_fine = det->fine;
         det->cand_near = near;
+        det->cand_hidden_n = det->hidden_n;
         det->cand_age_n = 0;
     } else if (det->cand_energy != 0) {
         det->cand_age_n++;
@@ -148,7 +150,7 @@ static void decide(hbc_rpeak *det, int32_t candidate_due)
         candidate(det, det->cand_coarse, det->cand_fine);
     }
     if (det->learn_left_n == 0) {
-        if (!det->spoilt) {
+        if (!det->spoilt && 2 * det->hidden_n <= det->hidden_of_n) {
             watch(det);
         } else if (det->rr_limit_n < COUNT_MAX_N) { /* time without ECG is no pause of the heart */
             det->rr_limit_n++;
@@ -167,6 +169,7 @@ static void step(hbc_rpeak *det, int32_t sum)
 {
     const int32_t mean = mean_of(det, sum);
     filter(det, mean);
+    watch_hidden(det);
     watch_signal(det, mean);
     decide(det, track(det));
 }

@@ -7,7 +7,7 @@
  * first, then the candidates, then the decisions with the very functions of the scalar path.  9 KiB of stack.
  *
  * A batch may assume: the detector is primed (seen_n > 0), the samples are ECG (mask 0), the last pulse was 3 s ago or
- * never, they start where a step starts (decim_phase 0) and make whole steps, and the second under watch ends with the
+ * never, no step before them was spoilt by one, they start where a step starts (decim_phase 0) and make whole steps, and the second under watch ends with the
  * last of them or later.  Everything else goes through feed(): masked samples, the first ones, what is left over.
  */
 #include "hbc_wide.h"
@@ -278,6 +278,7 @@ static int32_t track_batch(hbc_rpeak *det, const batch *b, int32_t from, int32_t
             det->cand_coarse = b->coarse[largest_at];
             det->cand_fine = b->fine[largest_at];
             det->cand_near = -1;
+            det->cand_hidden_n = 0;
         }
         det->cand_age_n = k - 1 - largest_at;
     }
@@ -357,7 +358,8 @@ int32_t hbc_rpeak_push_block(hbc_rpeak *det, const int16_t *samples_lsb, const u
     int32_t i = 0, steps_n, most_n;
     while (i < samples_n) {
         steps_n = 0;
-        if (det->seen_n > 0 && det->decim_phase == 0 && det->artefact.since_n == det->artefact.awake_n) {
+        if (det->seen_n > 0 && det->decim_phase == 0 && det->artefact.since_n == det->artefact.awake_n
+            && (det->hidden[0] | det->hidden[1]) == 0) {
             most_n = (det->second_n - det->watched_n) * det->decim_n;
             most_n = most_n < samples_n - i ? most_n : samples_n - i;
             steps_n = unmasked(blanked == 0 ? 0 : blanked + i, most_n) / det->decim_n;

@@ -177,15 +177,22 @@ static int32_t shape_part(const hbc_rpeak *det)
     return (weight * (HBC_TUNE_SHAPE_LIKE_Q10 - likeness_q10(det)) * HBC_TUNE_SHAPE_GAIN) >> 12;
 }
 
+/* How far an early candidate is doubted: as in noise where more than a quarter of it is hidden. */
+static int32_t early_part(const hbc_rpeak *det, int32_t since_n)
+{
+    const int32_t usual_n = (det->rr_usual_n * HBC_TUNE_EARLY_RR_Q5) >> 5;
+    const int32_t hidden_q10 = det->cand_hidden_n * 1024 / det->hidden_of_n;
+    if (since_n >= usual_n) {
+        return 0;
+    }
+    return greater(det->early_q10, lesser(2 * (hidden_q10 - 256), HBC_TUNE_EARLY_MAX_Q10)) * (usual_n - since_n)
+           / usual_n;
+}
+
 /* What a candidate since_n steps after the last beat must exceed. */
 static int32_t limit_at(const hbc_rpeak *det, int32_t since_n)
 {
-    const int32_t usual_n = (det->rr_usual_n * HBC_TUNE_EARLY_RR_Q5) >> 5;
-    int32_t part = shape_part(det);
-    if (since_n < usual_n) {
-        part += det->early_q10 * (usual_n - since_n) / usual_n;
-    }
-    return det->threshold + det->span_q10 * part;
+    return det->threshold + det->span_q10 * (shape_part(det) + early_part(det, since_n));
 }
 
 /* Fisher's linear discriminant for two bands with noise as high as their usual energy: weight = signal / usual^2.

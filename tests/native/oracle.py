@@ -71,10 +71,11 @@ class Judge:
         self.threshold = max(noise + self.span_q10 * part, self.plan.floor)
         self.heights.append((now, self.typical(self.signal)[0]))
 
-    def limit(self, interval: int, shape_q10: int) -> int:
+    def limit(self, interval: int, shape_q10: int, hidden_q10: int) -> int:
         """What a candidate must exceed: more the odder it is, and the earlier it comes once the rhythm is known."""
+        doubt_q10 = max(self.early_q10, min(2 * (hidden_q10 - 256), Tune.EARLY_MAX_Q10))
         early_end = (middle(self.rr) * Tune.EARLY_RR_Q5) >> 5 if len(self.rr) == 8 else 0
-        early = self.early_q10 * (early_end - interval) // early_end if interval < early_end else 0
+        early = doubt_q10 * (early_end - interval) // early_end if interval < early_end else 0
         return self.threshold + self.span_q10 * (shape_q10 + early)
 
     def quality(self, energy: int, now: int) -> int:
@@ -113,7 +114,8 @@ class Judge:
         if interval < self.plan.ms(200) or t_wave:
             return
         share = self.noise_share(now)
-        if energy > self.limit(interval, 0 if view is None else self.shapes.part_q10(view, share)):
+        shape_q10 = 0 if view is None else self.shapes.part_q10(view, share)
+        if energy > self.limit(interval, shape_q10, self.clear.hidden_part(candidate.step, 1024)):
             if view is not None:
                 self.shapes.learn(view, share)
             self.accept(candidate, self.quality(energy, now), now)
@@ -185,7 +187,12 @@ def decide(bands: Bands, locate: Locator, clear: ClearTime, nearby: Nearby, plan
                 candidate = Candidate(top, bands.size(top), locate(top))
                 view = judge.shapes.view(candidate.peak[3], now, nearby.at(top))
                 shape_q10 = judge.shapes.part_q10(view, judge.noise_share(now))
-                if judge.weigh(candidate.size) > nearby.limit(top, judge.beat_energy, shape_q10):
+                counted, limit = judge.weigh(candidate.size), nearby.limit(top, judge.beat_energy, shape_q10)
+                if clear.seen(top, counted) < counted:
+                    interval, hidden_q10 = top - judge.last.step, clear.hidden_part(top, 1024)
+                    counted = clear.seen(top, counted)
+                    limit = max(limit, judge.limit(interval, shape_q10, hidden_q10))
+                if counted > limit:
                     judge.judge(candidate, now, view)
 
 

@@ -12,12 +12,23 @@ FAR, PLACES = -1, 12
 
 
 class ClearTime:
-    """Time in steps of which no sample was held for a pulse."""
+    """Time in steps of which no sample was held for a pulse, and of which half of the 160 ms before was seen."""
 
     def __init__(self, cleaned: Cleaned, plan: Plan) -> None:
         steps_n = len(cleaned.held) // plan.decim
         spoilt = cleaned.held[: steps_n * plan.decim].reshape(steps_n, plan.decim).any(axis=1)
-        self.steps = np.flatnonzero(~spoilt).tolist()
+        self.window = plan.ms(160)
+        self.hidden = np.convolve(spoilt, np.ones(self.window, np.int64))[:steps_n]
+        self.steps = np.flatnonzero(~spoilt & (2 * self.hidden <= self.window)).tolist()
+
+    def hidden_part(self, step: int, whole: int) -> int:
+        """How much of ``whole`` the spoilt steps are of those that a candidate of this step rests on."""
+        return int(self.hidden[step]) * whole // self.window
+
+    def seen(self, step: int, energy: int) -> int:
+        """What of a candidate's energy counts: all when half of it was seen."""
+        q5 = (self.window - int(self.hidden[step])) * 64 // self.window
+        return energy if q5 >= 32 else (energy >> 5) * q5
 
     def before(self, step: int) -> int:
         return bisect_left(self.steps, step)
@@ -63,5 +74,5 @@ class Nearby:
         if place == FAR:
             return 0
         usual = max(self.usual[max(0, place - 1) : place + 2])
-        most = 22 * (beat >> 6) + min(45 * (usual >> 6), 20 * (beat >> 6))
+        most = 16 * (beat >> 6) + min(usual, 26 * (beat >> 6))
         return min(7 * (usual >> 1), most) + shape_q10 * (beat >> 10)
