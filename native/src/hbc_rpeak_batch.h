@@ -7,8 +7,9 @@
  * first, then the candidates, then the decisions with the very functions of the scalar path.  9 KiB of stack.
  *
  * A batch may assume: the detector is primed (seen_n > 0), the samples are ECG (mask 0), the last pulse was 3 s ago or
- * never, no step before them was spoilt by one, they start where a step starts (decim_phase 0) and make whole steps, and the second under watch ends with the
- * last of them or later.  Everything else goes through feed(): masked samples, the first ones, what is left over.
+ * never, no step before them was spoilt by one, they start where a step starts (decim_phase 0) and make whole steps,
+ * and the second under watch ends with the last of them or later.  Everything else goes through feed(): masked samples,
+ * the first ones, what is left over.
  */
 #include "hbc_wide.h"
 
