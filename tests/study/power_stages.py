@@ -1,16 +1,18 @@
-"""From all that could be found to what is: the same real hearts, one thing less known at each stage, and its errors.
+"""From all that could be found to what is: the same hearts, one thing less known at each stage, and its errors.
 
-Example: ``python tests/study/power_stages.py --protocol dash itbs --seeds 300 777``
+Example: ``python tests/study/power_stages.py --protocol dash itbs ramp --seeds 300 777``
 
 A stage is a rule that calls a run coupled. Printed are the share of runs that it calls so per dip, and without any
 response, there for the three most restless records and for the others apart: a rule may owe its power to errors in the
-restless. "One cut-off for all hearts" is the evidence that 5 % of all runs without response exceed, as in the notes
-from which the goals of power are; "its own" is that of the run's surrogates.
+restless (of simulated hearts there are no such records). "One cut-off for all hearts" is the evidence that 5 % of all
+runs without response exceed, as in the notes from which the goals of power are; "its own" is that of the run's
+surrogates.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +32,7 @@ from null_campaign import data_folder
 from power_losses import swapped
 from scipy.special import ndtri
 
+Window = tuple[str, FloatArray]
 RESTLESS = ("108", "115", "230")
 ALPHA = evidence.ALPHA
 KNOWN_Z = float(ndtri(1.0 - ALPHA))
@@ -80,12 +83,16 @@ def known_z(beats_s: FloatArray, run: Run, shaped: Run) -> tuple[float, float] |
 
 
 def scores(record: str, window_s: FloatArray, run: Run, shaped: Run) -> Scores | None:
-    """All stages of one run in a window; ``shaped`` has the response whose shape is known (the run's own, if any)."""
+    """All stages of one run; ``window_s``: a heart without response for the same onsets; ``shaped`` has the response
+    whose shape is known (the run's own, if any).
+    """
     clean, own = known_z(window_s, run, shaped), known_z(run.beats_s, run, shaped)
-    given = (run.beats_s, run.onsets_s)
+    estimate = functools.partial(
+        fit_run, run.beats_s, run.onsets_s, train_s=run.protocol.train_s, intensities_pct=run.intensities_pct
+    )
     with swapped(peaks, "PEAK_POWER", 0.0), swapped(peaks, "KNOWN_POWER", 0.0):
-        p_no_caution = fit_run(*given, train_s=run.protocol.train_s).result.p_value
-    found = fit_run(*given, train_s=run.protocol.train_s)
+        p_no_caution = estimate().result.p_value
+    found = estimate()
     if clean is None or own is None or found.fit is None:
         return None
     slowing, speeding = float(found.fit.slowing[0]), float(found.fit.speeding[0])
@@ -101,13 +108,15 @@ def scores(record: str, window_s: FloatArray, run: Run, shaped: Run) -> Scores |
     )
 
 
-def collect(name: str, dip_bpm: float, seeds: list[int], windows: list[tuple[str, FloatArray]]) -> list[Scores]:
-    """Each window once per seed."""
+def collect(background: str, name: str, dip_bpm: float, seeds: list[int], windows: list[Window]) -> list[Scores]:
+    """Each window, or as many simulated hearts, once per seed."""
     found = []
     for number in (seed * 100_000 + at for seed in seeds for at in range(len(windows))):
+        run = make_run(background, name, dip_bpm, number, windows)
+        shaped = run if run.response is not None else make_run(background, name, 2.0, number, windows)
         record, window_s = windows[number % len(windows)]
-        run = make_run("real", name, dip_bpm, number, windows)
-        shaped = run if run.response is not None else make_run("real", name, 2.0, number, windows)
+        if background != "real":
+            record, window_s = "", make_run(background, name, 0.0, number + len(windows), windows).beats_s
         one = scores(record, window_s, run, shaped)
         if one is not None:
             found.append(one)
@@ -123,7 +132,8 @@ def table(null: list[Scores], found: dict[float, list[Scores]]) -> str:
     dips = " | ".join(f"{dip_bpm:g} bpm" for dip_bpm in found)
     lines = [f"| stage | errors | restless | others | {dips} |", "|---" * (4 + len(found)) + "|"]
     for at, stage in enumerate(STAGES):
-        cells = [errors[:, at].mean(), errors[is_restless, at].mean(), errors[~is_restless, at].mean()]
+        of_some = [errors[some, at] for some in (is_restless, ~is_restless)]
+        cells = [errors[:, at].mean(), *(one.mean() if one.size else np.nan for one in of_some)]
         cells += [float(power[at]) for power in powers]
         lines.append(f"| {stage} | {' | '.join(f'{cell:.3f}' for cell in cells)} |")
     return "\n".join(lines)
@@ -132,7 +142,8 @@ def table(null: list[Scores], found: dict[float, list[Scores]]) -> str:
 def main() -> None:
     """Parse arguments, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--protocol", choices=("dash", "itbs"), nargs="+", default=["dash", "itbs"])
+    parser.add_argument("--protocol", choices=sorted(TRAINS_N), nargs="+", default=["dash", "itbs"])
+    parser.add_argument("--background", choices=("real", "simulated"), default="real")
     parser.add_argument("--dips", type=float, nargs="+", default=[1.0, 2.0, 3.0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[300, 777])
     parser.add_argument("--null-seeds", type=int, nargs="+", default=[900, 901, 902, 903], help="without response")
@@ -141,10 +152,10 @@ def main() -> None:
     for name in args.protocol:
         assert name in TRAINS_N
         windows = real_windows(data_folder(args.data), duration_s(name))
-        null = collect(name, 0.0, args.null_seeds, windows)
-        found = {dip_bpm: collect(name, dip_bpm, args.seeds, windows) for dip_bpm in args.dips}
+        null = collect(args.background, name, 0.0, args.null_seeds, windows)
+        found = {dip_bpm: collect(args.background, name, dip_bpm, args.seeds, windows) for dip_bpm in args.dips}
         runs_n = [len(runs) for runs in found.values()]
-        print(f"{name}: {len(windows)} windows, {len(null)} runs without response, {runs_n} with, ramps left out")
+        print(f"{name}, {args.background}: {len(null)} runs without response, {runs_n} with, of {len(windows)} windows")
         print(table(null, found), flush=True)
 
 

@@ -110,7 +110,7 @@ def test_a_large_dip_in_a_calm_heart_is_called_at_every_stage(study: ModuleType,
     import power_stages
 
     windows = [item for item in study.real_windows(records, study.duration_s("dash")) if item[0] == "112"][:1]
-    (found,) = power_stages.collect("dash", 3.0, [1], windows)
+    (found,) = power_stages.collect("real", "dash", 3.0, [1], windows)
     assert found.called(common=5.0) == [True] * len(power_stages.STAGES)
-    (null,) = power_stages.collect("dash", 0.0, [1], windows)
+    (null,) = power_stages.collect("real", "dash", 0.0, [1], windows)
     assert not any(null.called(common=5.0))
