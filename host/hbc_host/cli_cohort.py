@@ -98,7 +98,7 @@ def fit(
 
     Example: hbc cohort fit recordings --outcomes outcomes.csv
     """
-    target = out_dir or folder.with_name(f"{folder.resolve().name}-fit")
+    target = out_dir or folder.resolve().with_name(f"{folder.resolve().name}-fit")
     _refuse_inside(folder, target)
     refuse_overwriting([outcomes], {"--out": target / JSON_NAME})
     out = Output(json_target)

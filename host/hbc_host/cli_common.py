@@ -190,7 +190,7 @@ def refuse_shared(sources: list[Path], targets: list[Path]) -> None:
 
 def _files_of(path: Path) -> set[Path]:
     """The files behind an input: a WFDB record is named without its suffix, or by one of its files."""
-    if not path.with_suffix(".hea").is_file():
+    if not path.name or not path.with_suffix(".hea").is_file():  # the folder "." has no name
         return {path.resolve()}
     return {path.resolve(), *(path.with_suffix(suffix).resolve() for suffix in WFDB_SUFFIXES)}
 

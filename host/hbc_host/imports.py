@@ -237,7 +237,7 @@ def _free_name(path: Path, taken: set[str]) -> str:
 
 def _reason(path: Path, text: str) -> str:
     """The text of an error without the path that stands before it."""
-    for named in (str(path), str(path.with_suffix("")), path.stem):
+    for named in (str(path), str(path.with_suffix("") if path.name else path), path.stem):
         if text.startswith(f"{named}: "):
             return text[len(named) + 2 :]
     return text

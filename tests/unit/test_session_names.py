@@ -68,6 +68,20 @@ def test_a_command_does_the_same_with_the_visit_as_with_its_folder(name: str, re
     assert str(recorded) in by_visit.output or by_visit.exit_code == 0
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_takes_the_folder_that_one_stands_in(
+    name: str, recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / "made"
+    words = [{"whole": str(made), "given": str(made)}.get(word, word) for word in COMMANDS[name]]
+    by_folder = run(*(word.format(recorded) for word in words))
+    shutil.rmtree(made, ignore_errors=True)
+    monkeypatch.chdir(recorded)
+    by_dot = run(*(word.format(".") for word in words))
+    assert by_dot.exit_code == by_folder.exit_code
+    assert by_dot.exit_code in (0, 2), by_dot.exception
+
+
 def test_a_report_by_visit_stands_in_the_session_folder(recorded: Path) -> None:
     done = run("report", "P-1/2", "--protocol", "dash")
     assert done.exit_code == 0, done.output

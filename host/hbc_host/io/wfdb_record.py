@@ -63,7 +63,7 @@ def check_annotations(file: Path) -> None:
 
 def record_stem(path: Path) -> Path | None:
     """Path of the record without suffix when ``path`` names a WFDB record, its header or its data; else None."""
-    for stem in (path, path.with_suffix("")):
+    for stem in (path, path.with_suffix("")) if path.name else ():  # the folder "." has none
         if stem.with_name(stem.name + ".hea").is_file():
             return stem
     return None
