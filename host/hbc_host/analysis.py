@@ -181,7 +181,7 @@ def analyze_session(session: Session, *, protocol: Protocol, title: str | None =
         runs,
         protocol=protocol,
         title=title or session.meta.title,
-        source=str(session.path),
+        source=str(session.path) if session.path.name else session.path.resolve().name,
         quality=quality,
         notes=(*notes, *session.notes),
     )

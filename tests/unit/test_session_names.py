@@ -82,6 +82,12 @@ def test_a_command_takes_the_folder_that_one_stands_in(
     assert by_dot.exit_code in (0, 2), by_dot.exception
 
 
+def test_a_report_of_the_folder_that_one_stands_in_names_it(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(recorded)
+    assert run("report", ".", "--protocol", "dash").exit_code == 0
+    assert f">{recorded.name}<" in Path("report.html").read_text("utf-8")
+
+
 def test_a_report_by_visit_stands_in_the_session_folder(recorded: Path) -> None:
     done = run("report", "P-1/2", "--protocol", "dash")
     assert done.exit_code == 0, done.output
