@@ -142,7 +142,7 @@ MUTATIONS = [
         hil="ads1292r",
     ),
     *_rows(
-        DRIVER, "ads",
+        DRIVER, "drdycapture ads",
         ("rise of DRDY timed instead of its fall",
          "CHANNEL_ENABLE | CHANNEL_FALLING)", "CHANNEL_ENABLE | CHANNEL_RISING)"),
         ("an edge cleared with a conversion", "hbc_mmio.write(self._int_clr, CAP1_INT)",

@@ -52,6 +52,7 @@ SUITES: dict[str, tuple[str, ...]] = {
     "soft": ("tests/hil/test_boards_in_rig.py",),
     "drdy": ("tests/firmware/test_drdy_sampler.py",),
     "ads": ("tests/hil/test_ads1292r.py",),
+    "drdycapture": ("tests/hil/test_drdy_capture.py",),
     "twin": ("tests/native/test_twin_is_bit_exact.py", "tests/native/test_artefact_twin.py"),
 }
 

@@ -232,6 +232,25 @@ def corner():
     return {"seen": seen}
 
 
+def beside_an_edge():
+    """A trigger edge and a conversion, both latched: what stays of each when the other is let go of."""
+    wire = Wire()
+    capture = McpwmCapture(esp32.CHIP, esp32.TRIGGER_GPIO, drdy_gpio=26)
+    converter = ads1292r.Ads1292r(wire.spi, wire.cs, wire.reset, 500)
+    while not (capture.latched() and capture.drdy_latched()):
+        sleep_us(100)
+    capture.read()
+    before = list(capture.halves)
+    capture.read_drdy()
+    kept = [capture.latched(), capture.drdy_latched()]
+    capture.read()
+    same = before == list(capture.halves)
+    wire.wait()
+    capture.clear()
+    return {"fault": converter.fault.decode(), "edge_kept": kept, "edge_same": same,
+            "conversion_kept": [capture.latched(), capture.drdy_latched()], "count": capture.count()}  # fmt: skip
+
+
 class Disturbed:
     """The bus, with bits of some bytes turned over."""
 
