@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
 
+from hbc_host.chunks import FROM_BOX, HOST_NOTE, TO_BOX, Chunk
 from hbc_host.errors import VersionMismatchError
 from hbc_host.parts import note_of
-from hbc_host.recorder import CHUNK_MAGIC, CHUNK_MAX_N, FROM_BOX, HOST_NOTE, TO_BOX, Chunk
+from hbc_host.recorder import CHUNK_MAGIC, CHUNK_MAX_N
 from hbc_wire import messages
 from hbc_wire.framing import Deframer
 

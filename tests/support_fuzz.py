@@ -12,9 +12,10 @@ from unittest.mock import patch
 
 import pytest
 from hbc_host import protocol, recorder
+from hbc_host.chunks import FROM_BOX
 from hbc_host.errors import HbcError, VersionMismatchError
 from hbc_host.protocol import frame, new_deframer, unpack
-from hbc_host.recorder import CHUNK_HEADER, CHUNK_MAGIC, FILE_HEADER, FILE_MAGIC, FROM_BOX, LOG_NAME, read_log
+from hbc_host.recorder import CHUNK_HEADER, CHUNK_MAGIC, FILE_HEADER, FILE_MAGIC, LOG_NAME, read_log
 from hbc_host.session import load_session, session_hash
 from hbc_host.stream import stream_of
 from hbc_native.frames import deframe

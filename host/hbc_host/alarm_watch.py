@@ -14,9 +14,9 @@ from types import TracebackType
 from hbc_wire import messages
 
 from hbc_host.alarms import Alarm, AlarmCriteria, AlarmMonitor
+from hbc_host.chunks import Chunk
 from hbc_host.parts import note
 from hbc_host.protocol import StreamDecoder, is_a
-from hbc_host.recorder import Chunk
 
 log = logging.getLogger(__name__)
 

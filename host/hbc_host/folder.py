@@ -8,10 +8,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from hbc_host.chunks import Chunk
 from hbc_host.errors import SessionError
 from hbc_host.lock import LOCK_NAME, FolderLock, running_note, why_not_made, writer_of
 from hbc_host.parts import log_parts, part_name
-from hbc_host.recorder import LOG_NAME, Chunk, LogWriter
+from hbc_host.recorder import LOG_NAME, LogWriter
 from hbc_host.session import META_NAME
 from hbc_host.session_model import SessionMeta
 

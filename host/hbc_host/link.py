@@ -14,9 +14,9 @@ from typing import Any
 
 from hbc_wire import messages
 
+from hbc_host.chunks import FROM_BOX, TO_BOX, Chunk
 from hbc_host.errors import NoHelloError, TransportError
 from hbc_host.protocol import StreamDecoder, frame, is_a
-from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
 from hbc_host.transport import Transport
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from hbc_host.recorder import FILE_HEADER, HOST_NOTE, LOG_NAME, Chunk, Log, read_log
+from hbc_host.chunks import HOST_NOTE, Chunk, Chunks
+from hbc_host.recorder import FILE_HEADER, LOG_NAME, Log, read_log
 
 LOST = "lost"  # the connection ended; the bytes after it come from a new one
 BACK = "back"  # the same box was found again
@@ -45,8 +46,9 @@ def read_parts(folder: Path) -> Log:
     for path in others:
         # A part without data was begun in the instant of a crash.
         more = Log((), 0, 0, True) if path.stat().st_size <= FILE_HEADER.size else read_log(path)
+        between = Chunks.of([note(math.nan, PART)])
         log = Log(
-            (*log.chunks, note(math.nan, PART), *more.chunks),
+            Chunks.joined([Chunks.of(log.chunks), between, Chunks.of(more.chunks)]),
             log.damaged_n + more.damaged_n,
             log.damaged_bytes_n + more.damaged_bytes_n,
             log.truncated or more.truncated,

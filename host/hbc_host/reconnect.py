@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hbc_host.chunks import Chunk
 from hbc_host.errors import NoHelloError, TransportError, VersionMismatchError
 from hbc_host.link import Link
-from hbc_host.recorder import Chunk
 from hbc_host.transport import Transport
 
 log = logging.getLogger(__name__)

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hbc_host.chunks import Chunk
 from hbc_host.errors import SessionError
 from hbc_host.folder import FolderLock, SessionWriter, refuse_used
 from hbc_host.link import HELLO_TIMEOUT_S, Link
 from hbc_host.manifest import may_continue, write_manifest
 from hbc_host.parts import BACK, note, read_parts
 from hbc_host.reconnect import Reconnect, Tell
-from hbc_host.recorder import Chunk
 from hbc_host.recording import Recording, RecordSummary, listen
 from hbc_host.session_model import SessionMeta
 from hbc_host.tally import Tally

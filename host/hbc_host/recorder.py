@@ -13,17 +13,16 @@ import math
 import os
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
-from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 from hbc_native.frames import LOG_HEAD_N, log_chunks
 
+from hbc_host.chunks import FROM_BOX, HOST_NOTE, TO_BOX, Chunk, Chunks
 from hbc_host.errors import SessionError
 
 LOG_NAME = "wire.hbclog"
@@ -38,21 +37,6 @@ _HEAD_DTYPE = np.dtype(
     [("magic", "V4"), ("kind", "u1"), ("zeros", "V3"), ("host_s", "<f8"), ("n", "<u4"), ("check", "<u4")]
 )
 assert _HEAD_DTYPE.itemsize == CHUNK_HEADER.size == LOG_HEAD_N, "one layout, three readings of it"
-FROM_BOX = 0
-TO_BOX = 1
-HOST_NOTE = 2  # JSON of the host itself (hbc_host/parts.py); a reader that does not know it goes past it
-
-
-class Chunk(NamedTuple):
-    """Bytes that were read or written at once, or a note of the host.
-
-    ``kind`` is FROM_BOX, TO_BOX or HOST_NOTE; ``host_s`` the host's monotonic time just after reading or just before
-    writing, NaN where damage left it unknown.
-    """
-
-    kind: int
-    host_s: float
-    data: bytes
 
 
 class LogWriter:
@@ -142,7 +126,7 @@ class Log:
     truncated : the last chunk is incomplete, as after a power cut.
     """
 
-    chunks: tuple[Chunk, ...]
+    chunks: Sequence[Chunk]
     damaged_n: int
     damaged_bytes_n: int
     truncated: bool
@@ -182,22 +166,20 @@ def _collect(data: bytes) -> Log:
     begins = log_chunks(data, FILE_HEADER.size, CHUNK_MAGIC, CHUNK_MAX_N)
     heads = _heads(data, begins)
     bodies_at = begins + CHUNK_HEADER.size
-    ends = bodies_at + heads["n"]
-    bodies = [data[at:end] for at, end in zip(bodies_at.tolist(), ends.tolist(), strict=True)]
-    fields = zip(heads["kind"].tolist(), heads["host_s"].tolist(), bodies, strict=True)
-    whole: list[Chunk] = list(map(tuple.__new__, repeat(Chunk), fields))  # Chunk._make at three times its speed
+    length_n = heads["n"].astype(np.int64)
+    ends = bodies_at + length_n
+    whole = Chunks(data, heads["kind"].copy(), heads["host_s"].copy(), bodies_at, length_n)
     before = np.concatenate(([FILE_HEADER.size], ends))  # where each chunk, and the end of the file, should come
     behind = np.append(begins, len(data))
-    chunks: list[Chunk] = []
+    parts = []
     taken_n = 0
     for k in np.flatnonzero(behind > before).tolist():
-        chunks += whole[taken_n:k]
-        chunks += _salvage(data, int(before[k]), int(behind[k]))
+        parts += [whole[taken_n:k], Chunks.of(_salvage(data, int(before[k]), int(behind[k])))]
         taken_n = k
-    chunks += whole[taken_n:]
+    chunks = Chunks.joined([*parts, whole[taken_n:]])
     truncated = bool(behind[-1] > before[-1])
     damaged_n = int(np.count_nonzero(behind > before)) - truncated
-    return Log(tuple(chunks), damaged_n, int(np.sum(behind - before)), truncated)
+    return Log(chunks, damaged_n, int(np.sum(behind - before)), truncated)
 
 
 def _heads(data: bytes, places: npt.NDArray[np.int64]) -> npt.NDArray[np.void]:

@@ -11,12 +11,12 @@ from typing import Any
 
 from hbc_wire import messages
 
+from hbc_host.chunks import FROM_BOX, Chunk
 from hbc_host.errors import SessionError, TransportError
 from hbc_host.folder import SessionWriter
 from hbc_host.link import Link
 from hbc_host.parts import BACK, LOST, note
 from hbc_host.reconnect import Reconnect, Tell
-from hbc_host.recorder import FROM_BOX, Chunk
 from hbc_host.tally import Tally
 from hbc_host.transport import Transport
 

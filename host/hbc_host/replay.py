@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from hbc_host.chunks import FROM_BOX, TO_BOX, Chunk, Chunks
 from hbc_host.counting import counted
 from hbc_host.errors import TransportError, VersionMismatchError
 from hbc_host.link import Link
 from hbc_host.parts import BACK, LOST, PART, note_of, read_parts
 from hbc_host.reconnect import Found, OpenLink, Tell
 from hbc_host.record import record
-from hbc_host.recorder import CHUNK_MAX_N, FROM_BOX, TO_BOX, Chunk, Log
+from hbc_host.recorder import CHUNK_MAX_N, Log
 from hbc_host.session import load_session, load_with_log, read_meta, session_hash
 from hbc_host.session_model import Session
 from hbc_host.transport import READ_WAIT_S
@@ -62,7 +65,8 @@ class ReplayTransport:
         self._clock = clock
         self._sleep = sleep
         self._merge = merge
-        self._chunks: list[Chunk] = []
+        self._chunks = Chunks.of(())
+        self._others = self._ends_n = np.empty(0, np.int64)  # places of those that are not from the box; bytes so far
         self._passed: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
         self._next_n = 0
         self._host_s = 0.0
@@ -86,11 +90,14 @@ class ReplayTransport:
     def open(self) -> None:
         """Read the log; raises SessionError when there is none. After a lost connection: go on behind it."""
         if not self._chunks:
-            recorded = self._log or read_parts(self._folder)
-            self._chunks = [chunk for chunk in recorded.chunks if chunk.kind != TO_BOX]
+            chunks = Chunks.of((self._log or read_parts(self._folder)).chunks)
+            self._chunks = chunks.picked(np.flatnonzero(chunks.kind != TO_BOX))
+            self._others = np.flatnonzero(self._chunks.kind != FROM_BOX)
+            self._ends_n = np.cumsum(self._chunks.length_n)
         self._start_s = self._clock()
-        known = (chunk.host_s for chunk in self._chunks[self._next_n :] if math.isfinite(chunk.host_s))
-        self._start_host_s = self._host_s = next(known, self._host_s)
+        known_s = self._chunks.host_s[self._next_n :]
+        known_s = known_s[np.isfinite(known_s)]
+        self._start_host_s = self._host_s = float(known_s[0]) if len(known_s) else self._host_s
 
     def read(self) -> bytes:
         """The next chunk, or ``b""`` when it is not due yet or all is read.
@@ -118,20 +125,19 @@ class ReplayTransport:
         self._next_n += 1
         if chunk.kind != FROM_BOX:
             return b""
-        return self._merged(chunk.data) if self._merge else chunk.data
+        return self._merged(self._next_n - 1) if self._merge else chunk.data
 
-    def _merged(self, data: bytes) -> bytes:
-        """These bytes and those of the chunks behind them, up to what one chunk may hold."""
-        first, bytes_n = self._next_n, len(data)
-        for n in range(first, len(self._chunks)):
-            kind, host_s, more = self._chunks[n]
-            bytes_n += len(more)
-            if kind != FROM_BOX or bytes_n > CHUNK_MAX_N:
-                break
-            self._next_n = n + 1
-            if host_s == host_s:  # not NaN, as it is after damage
-                self._host_s = host_s
-        return data + b"".join([chunk.data for chunk in self._chunks[first : self._next_n]])
+    def _merged(self, first: int) -> bytes:
+        """The bytes of this chunk and of those behind it, up to what one chunk may hold."""
+        after = self._others[np.searchsorted(self._others, first) :]
+        begin_n = self._ends_n[first] - self._chunks.length_n[first]
+        fits = np.searchsorted(self._ends_n, begin_n + CHUNK_MAX_N, side="right")
+        self._next_n = max(first + 1, int(min(fits, after[0] if len(after) else len(self._chunks))))
+        known_s = self._chunks.host_s[first + 1 : self._next_n]
+        known_s = known_s[~np.isnan(known_s)]  # it is after damage
+        if len(known_s):
+            self._host_s = float(known_s[-1])
+        return self._chunks.data(first, self._next_n)
 
     def notes(self) -> list[Chunk]:
         """Notes of the host that were passed since the last call: sites, alarms, what people said."""

@@ -13,10 +13,10 @@ from typing import Any
 
 from hbc_wire import messages
 
+from hbc_host.chunks import FROM_BOX
 from hbc_host.errors import BoxRefusedError, NoAnswerError
 from hbc_host.link import TOKEN_MASK, Link
 from hbc_host.protocol import StreamDecoder, is_a
-from hbc_host.recorder import FROM_BOX
 
 ANSWER_TIMEOUT_S = 1.0  # the box answers within a turn of its loop, behind at most a full line
 TRIES_N = 3  # a request or its answer may be damaged on the line; all of these are harmless to repeat

@@ -12,12 +12,13 @@ from hbc_native.frames import deframe
 from hbc_wire import messages
 from hbc_wire.framing import FRAME_MAX_N
 
+from hbc_host.chunks import FROM_BOX, TO_BOX, Chunks
 from hbc_host.clocksync import Ping
 from hbc_host.errors import VersionMismatchError
 from hbc_host.frames import Frames
 from hbc_host.parts import BACK, LOST, PART, note_of
 from hbc_host.protocol import check_version, new_deframer
-from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk, Log
+from hbc_host.recorder import Log
 
 _HOST_SENDS = (
     messages.ClockPing,
@@ -71,12 +72,12 @@ class Stream:
 
 @dataclass
 class _Connection:
-    """One connection of a log. ``after_n`` counts the chunks of the box that came before something else."""
+    """One connection of a log: the chunks from the box. ``after_n`` counts those that came before something else."""
 
     reason: str = ""  # why the one before it ended
     lost_s: float = math.nan
     another_clock: bool = False  # a part of its own, perhaps of a computer that was started anew
-    chunks: list[Chunk] = field(default_factory=list)
+    chunks: Chunks = field(default_factory=lambda: Chunks.of(()))
     pings: list[tuple[int, int, float]] = field(default_factory=list)  # after_n, token, host_s
     notes: list[tuple[int, float, dict[str, Any]]] = field(default_factory=list)  # after_n, host_s, fields
 
@@ -91,19 +92,19 @@ def stream_of(log: Log) -> Stream:
 
 
 def _connections(log: Log) -> list[_Connection]:
+    chunks = Chunks.of(log.chunks)
+    is_ours = chunks.kind == FROM_BOX
+    before_n = np.concatenate(([0], np.cumsum(is_ours)))  # from the box, before each chunk
     requests = new_deframer()
     now = _Connection()
-    connections = [now]
-    taken_n = 0
-    for n in [n for n, chunk in enumerate(log.chunks) if chunk.kind != FROM_BOX]:
-        now.chunks += log.chunks[taken_n:n]
-        taken_n = n + 1
-        chunk = log.chunks[n]
+    connections, begins = [now], [0]
+    for n in np.flatnonzero(~is_ours).tolist():
+        chunk, after_n = chunks[n], int(before_n[n] - before_n[begins[-1]])
         if chunk.kind == TO_BOX:
             for payload in requests.feed(chunk.data):
                 if payload[:1] == _PING:
                     token = int.from_bytes(payload[messages.HEADER_N :], "little")
-                    now.pings.append((len(now.chunks), token, chunk.host_s))
+                    now.pings.append((after_n, token, chunk.host_s))
         elif fields := note_of(chunk):
             event = fields.get("event")
             if event in (LOST, PART):
@@ -112,9 +113,11 @@ def _connections(log: Log) -> list[_Connection]:
                 else:
                     now = _Connection(str(fields.get("reason", INTERRUPTED)), chunk.host_s)
                 connections.append(now)
+                begins.append(n + 1)
             elif event != BACK:
-                now.notes.append((len(now.chunks), chunk.host_s, fields))
-    now.chunks += log.chunks[taken_n:]
+                now.notes.append((after_n, chunk.host_s, fields))
+    for connection, begin, end in zip(connections, begins, [*begins[1:], len(chunks)], strict=True):
+        connection.chunks = chunks.picked(begin + np.flatnonzero(is_ours[begin:end]))
     return connections
 
 
@@ -134,7 +137,7 @@ class _Reader:
         stream = self.stream
         if connection.another_clock or not self._reason:  # several losses before the next frame are one
             self._reason, self._lost_s = connection.reason, connection.lost_s
-        data = b"".join([chunk.data for chunk in connection.chunks])
+        data = connection.chunks.data()
         stream.bytes_n += len(data)
         found = deframe(data, FRAME_MAX_N)
         length_n = np.diff(found.payload_ends, prepend=0)
@@ -171,17 +174,18 @@ class _Reader:
         self._frames_n += len(frames)
         if len(frames):
             if self._reason and first:
-                stream.aways.append(Away(first, self._reason, connection.chunks[chunk_n[0]].host_s - self._lost_s))
+                stream.aways.append(
+                    Away(first, self._reason, float(connection.chunks.host_s[chunk_n[0]]) - self._lost_s)
+                )
             self._reason = ""
         stream.pings += [(first + place, ping) for place, ping in _pings(frames, connection, chunk_n)]
         for after_n, host_s, fields in connection.notes:
             stream.notes.append((first + int(np.searchsorted(chunk_n, after_n)), host_s, fields))
 
 
-def _chunks_of(chunks: list[Chunk], delimiters_at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _chunks_of(chunks: Chunks, delimiters_at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """In which chunk each frame ended, by the place of its closing delimiter in all their bytes."""
-    bounds = np.cumsum(np.fromiter([len(chunk.data) for chunk in chunks], np.int64, len(chunks)))
-    return np.searchsorted(bounds, delimiters_at, side="right")
+    return np.searchsorted(np.cumsum(chunks.length_n), delimiters_at, side="right")
 
 
 def _pings(frames: Frames, connection: _Connection, chunk_n: npt.NDArray[np.int64]) -> list[tuple[int, Ping]]:
@@ -197,7 +201,7 @@ def _pings(frames: Frames, connection: _Connection, chunk_n: npt.NDArray[np.int6
             sent_s[token] = host_s
             after_n, token, host_s = next(asked)
         if answer in sent_s:
-            arrived_s = connection.chunks[chunk_n[place]].host_s
+            arrived_s = float(connection.chunks.host_s[chunk_n[place]])
             middle_us = (received_us + sent_us) // 2
             answered.append((place, Ping(sent_s.pop(answer), middle_us, sent_us - received_us, arrived_s)))
     return answered

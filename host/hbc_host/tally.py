@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from hbc_wire import messages
 
+from hbc_host.chunks import FROM_BOX, Chunk
 from hbc_host.fetch import MissedEvents
 from hbc_host.frames import Frames
 from hbc_host.parts import LOST, PART, note_of
 from hbc_host.protocol import BULK_N, SequenceCounter, StreamDecoder, is_a, unpack
-from hbc_host.recorder import FROM_BOX, Chunk, Log
+from hbc_host.recorder import Log
 
 _COUNTED = [row.msg_id for row in (messages.Hello, messages.RPeak, messages.TriggerEdge, messages.Status, messages.Ack)]
 

@@ -89,5 +89,31 @@ def log_chunks(data: bytes, at: int, magic: bytes, body_max_n: int) -> NDArray[n
     return places[:n].copy()
 
 
+def gather(data: bytes, at: NDArray[np.int64], length_n: NDArray[np.int64]) -> bytes:
+    """Pieces of some bytes, one after the other.
+
+    Parameters
+    ----------
+    data : bytes
+    at, length_n : arrays (pieces,) of int64
+        Where each piece begins, and its length.
+
+    Raises
+    ------
+    ValueError
+        A piece does not lie in ``data``.
+    """
+    at, length_n = np.ascontiguousarray(at, np.int64), np.ascontiguousarray(length_n, np.int64)
+    if at.shape != length_n.shape or at.ndim != 1:
+        raise ValueError(f"{at.shape} places and {length_n.shape} lengths; one of each is needed")
+    if len(at) and (at.min() < 0 or length_n.min() < 0 or (length_n > len(data) - at).any()):
+        raise ValueError(f"a piece does not lie in the {len(data)} bytes")
+    out = np.empty(int(length_n.sum()), np.uint8)
+    lib.hbc_gather(
+        ffi.from_buffer("uint8_t[]", data), _places(at), _places(length_n), len(at), ffi.from_buffer("uint8_t[]", out)
+    )
+    return out.tobytes()
+
+
 def _places(array: NDArray[np.int64]) -> Any:
     return ffi.from_buffer("int64_t[]", array)

@@ -67,6 +67,10 @@ int32_t hbc_deframe(const hbc_crc *crc, const uint8_t *data, int64_t data_n, int
  * Returns how many there are, or -1 when there are more than places. */
 int64_t hbc_log_chunks(const hbc_crc *crc, const uint8_t *data, int64_t data_n, int64_t at, const uint8_t *magic,
                        int64_t body_max_n, int64_t *places, int64_t places_max_n);
+
+/* Copies pieces_n pieces of data, piece i from data[at[i]] on, length_n[i] bytes long, one after the other to out.  The
+ * caller has seen to it that all lie in data, and has room for them. */
+void hbc_gather(const uint8_t *data, const int64_t *at, const int64_t *length_n, int64_t pieces_n, uint8_t *out);
 /* [/cffi] */
 
 #ifdef __cplusplus

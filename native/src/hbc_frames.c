@@ -138,3 +138,12 @@ int64_t hbc_log_chunks(const hbc_crc *crc, const uint8_t *data, int64_t data_n, 
     }
     return found_n;
 }
+
+void hbc_gather(const uint8_t *data, const int64_t *at, const int64_t *length_n, int64_t pieces_n, uint8_t *out)
+{
+    int64_t i;
+    for (i = 0; i < pieces_n; i++) {
+        memcpy(out, data + at[i], (size_t)length_n[i]);
+        out += length_n[i];
+    }
+}

@@ -19,10 +19,11 @@ from hbc_hil.rig import Rig, RigOptions, flash_folder, rig
 from hbc_hil.scenario import Scenario
 from hbc_hil.world import WIRE_LO_MINUS, WIRE_LO_PLUS
 from hbc_host.box import check
+from hbc_host.chunks import FROM_BOX, Chunk
 from hbc_host.errors import InputError, SessionError
 from hbc_host.even import evened
 from hbc_host.protocol import frame
-from hbc_host.recorder import FROM_BOX, Chunk, Log
+from hbc_host.recorder import Log
 from hbc_host.redetect import redetect
 from hbc_host.session import Session, decode_log
 from hbc_host.session_model import SessionMeta

@@ -14,7 +14,8 @@ from hbc_hil.rig import Rig, RigOptions
 from hbc_hil.scenario import LeadOff, Scenario
 from hbc_hil.score import edge_errors
 from hbc_hil.world import WIRE_TRIGGER
-from hbc_host.recorder import FROM_BOX, Chunk, Log
+from hbc_host.chunks import FROM_BOX, Chunk
+from hbc_host.recorder import Log
 from hbc_host.session import Session, decode_log
 from hbc_host.session_model import SessionMeta
 from hbc_wire import messages

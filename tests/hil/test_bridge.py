@@ -13,7 +13,8 @@ import serial
 from hbc_hil.bridge import BUFFER_N, Bridge
 from hbc_hil.rig import RigOptions, rig
 from hbc_hil.scenario import Scenario
-from hbc_host.recorder import FROM_BOX, Chunk, Log
+from hbc_host.chunks import FROM_BOX, Chunk
+from hbc_host.recorder import Log
 from hbc_host.session import decode_log
 from hbc_host.session_model import SessionMeta
 from support_rig import opened_with_all, read_all

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hbc_hil.bench.evidence import evidence_of
 from hbc_hil.errors import EvidenceError
+from hbc_host.chunks import FROM_BOX, TO_BOX, Chunk
 from hbc_host.protocol import frame
-from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
 from hbc_wire import messages
 
 

@@ -13,7 +13,8 @@ from hbc_hil.rig import Rig, RigOptions
 from hbc_hil.scenario import LeadOff, Scenario, SiteScenario
 from hbc_hil.score import edge_errors
 from hbc_hil.stimulator import PulsePattern
-from hbc_host.recorder import FROM_BOX, Chunk, Log
+from hbc_host.chunks import FROM_BOX, Chunk
+from hbc_host.recorder import Log
 from hbc_host.redetect import blanked_of, redetect
 from hbc_host.session import Session, decode_log
 from hbc_host.session_model import SessionMeta

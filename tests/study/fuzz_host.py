@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script:
 import atheris
 
 with atheris.instrument_imports(include=["hbc_host", "hbc_wire"]):
+    from hbc_host.chunks import FROM_BOX, HOST_NOTE, TO_BOX
     from hbc_host.protocol import frame, new_deframer
-    from hbc_host.recorder import FILE_HEADER, FILE_MAGIC, FROM_BOX, HOST_NOTE, TO_BOX
+    from hbc_host.recorder import FILE_HEADER, FILE_MAGIC
     from hbc_wire import messages
     from support import box_frames, stream_of
     from support_fuzz import TARGETS, chunk

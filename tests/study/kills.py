@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script: the tests' own helpers
+from hbc_host.chunks import FROM_BOX
 from hbc_host.manifest import may_continue
 from hbc_host.parts import read_parts
 from hbc_host.record import record
-from hbc_host.recorder import FROM_BOX
 from hbc_host.session import load_session
 from support import OpenedSerial, PtyBox, Sent, a_meta, box_frames, pty_box
 

@@ -28,6 +28,7 @@ from hbc_hil.rig import RigOptions, rig
 from hbc_hil.scenario import Scenario
 from hbc_host.alarms import PAUSE, SLOW, Alarm
 from hbc_host.app.terminal_lines import TerminalLines
+from hbc_host.chunks import Chunk
 from hbc_host.cli_live import tell
 from hbc_host.cli_run import alarm_line
 from hbc_host.clinic.visit import write_visit
@@ -36,7 +37,7 @@ from hbc_host.live.conduct import conduct
 from hbc_host.live.feed_client import FeedClient, NoFeedError
 from hbc_host.live.teller import Teller
 from hbc_host.parts import note_of
-from hbc_host.recorder import Chunk, LogWriter
+from hbc_host.recorder import LogWriter
 from hbc_host.session import load_session
 from hbc_host.transport import SerialTransport
 

@@ -21,6 +21,7 @@ from hbc_hil.rig import rig
 from hbc_hil.scenario import Scenario, SiteScenario
 from hbc_hil.stimulator import PATTERNS
 from hbc_host.analysis import Analysis, analyze_session
+from hbc_host.chunks import FROM_BOX
 from hbc_host.clinic.visit import Visit, write_visit
 from hbc_host.guided import guided_run, guided_sites
 from hbc_host.live.address import LIVE_NAME
@@ -35,7 +36,6 @@ from hbc_host.live.wrap_up import wrap_up
 from hbc_host.parts import read_parts
 from hbc_host.protocol import StreamDecoder, frame, is_a
 from hbc_host.record import RecordSummary
-from hbc_host.recorder import FROM_BOX
 from hbc_host.replay import replay_session
 from hbc_host.report.language import language
 from hbc_host.report.of_folder import read_folder
@@ -352,5 +352,5 @@ def test_a_session_killed_in_mid_run_is_resumed_and_no_train_is_forgotten(tmp_pa
     found = guided_run(site, session.edges_s)
     assert (len(found.trains), found.notes) == (6, ()), "those of the time without a program were asked for"
     assert [note.event for note in session.host_notes].count("site_begins") == 1
-    assert "problem: the protocol is unsigned" in first_words, "without a page the terminal says what is wrong"
+    assert "problem: Nobody signed this protocol" in first_words, "without a page the terminal says what is wrong"
     assert "no result: " in words, "this box sends no heart beat, and that is said"

@@ -19,8 +19,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from hbc_host.chunks import FROM_BOX
 from hbc_host.record import record
-from hbc_host.recorder import FROM_BOX, read_log
+from hbc_host.recorder import read_log
 from hbc_host.session import load_session, session_hash
 from hbc_host.transport import SerialTransport
 from support import OpenedSerial, a_meta, box_frames, pty_box, stream_of

@@ -10,9 +10,9 @@ import time
 import pytest
 from hbc_host.alarm_watch import AlarmWatch
 from hbc_host.alarms import NOT_VISIBLE, PAUSE, SLOW, Alarm, AlarmCriteria, AlarmMonitor, parse_criteria
+from hbc_host.chunks import FROM_BOX, Chunk
 from hbc_host.errors import InputError
 from hbc_host.protocol import frame
-from hbc_host.recorder import FROM_BOX, Chunk
 from hbc_wire import messages
 from support import hello_values, values_of
 from support_alarms import kinds, make, play, steady

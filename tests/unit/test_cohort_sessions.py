@@ -11,11 +11,12 @@ import support
 from hbc_hil.cohort import CohortPlan
 from hbc_hil.cohort_beats import SimRecording, patient_recordings
 from hbc_hil.cohort_files import draw_cohort, write_cohort
+from hbc_host.chunks import FROM_BOX, Chunk
 from hbc_host.cohort.audit import audit_cohort
 from hbc_host.cohort.estimates import estimate_recording
 from hbc_host.cohort.outcomes import read_outcomes
 from hbc_host.cohort.recordings import SESSION, find_recordings
-from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
+from hbc_host.recorder import LOG_NAME, LogWriter
 from hbc_host.session import META_NAME, SessionMeta
 
 PLAN = CohortPlan(

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hbc_host.chunks import FROM_BOX, Chunk
 from hbc_host.detection import find_beats
 from hbc_host.errors import InputError
 from hbc_host.io.ecg_signal import read_signal, session_signal
-from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
+from hbc_host.recorder import LOG_NAME, LogWriter
 from hbc_host.redetect import blanked_of, redetect
 from hbc_host.session import META_NAME, load_session
 from hbc_wire import messages

@@ -12,14 +12,16 @@ from zlib import crc32
 
 import numpy as np
 import pytest
+from hbc_host.chunks import FROM_BOX, HOST_NOTE, TO_BOX, Chunk, Chunks
 from hbc_host.frames import Frames
 from hbc_host.parts import LOST, PART, note
 from hbc_host.protocol import BULK_N, SequenceCounter, frame, new_deframer, unpack
-from hbc_host.recorder import FILE_HEADER, FILE_MAGIC, FROM_BOX, LOG_NAME, TO_BOX, Chunk, LogWriter
+from hbc_host.recorder import FILE_HEADER, FILE_MAGIC, LOG_NAME, LogWriter
 from hbc_host.replay import verify_replay
 from hbc_host.session import META_NAME
 from hbc_host.tally import Tally
 from hbc_native._rpeak import ffi, lib
+from hbc_native.frames import gather
 from hbc_wire import messages
 from hbc_wire.framing import Deframer, encode
 from hypothesis import given, settings
@@ -232,6 +234,31 @@ def test_which_frames_can_be_unpacked_is_known_of_all_at_once() -> None:
         except messages.MessageError:
             unpacks = False
         assert Frames([payload]).known().tolist() == [unpacks]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.floats(), st.binary(max_size=9)), max_size=12), st.data())
+def test_chunks_side_by_side_are_the_chunks_one_by_one(
+    fields: list[tuple[int, float, bytes]], draw: st.DataObject
+) -> None:
+    one_by_one = [Chunk(*each) for each in fields]
+    cut, end = sorted(draw.draw(st.integers(0, len(fields))) for _ in range(2))
+    many = Chunks.of(one_by_one)
+    assert many == one_by_one
+    assert Chunks.joined([many[:cut], many[cut:end], Chunks.of(one_by_one[end:])]) == one_by_one
+    assert many.data(cut, end) == b"".join(chunk.data for chunk in one_by_one[cut:end])
+    picked = np.flatnonzero(many.kind == FROM_BOX)
+    assert many.picked(picked) == [chunk for chunk in one_by_one if chunk.kind == FROM_BOX]
+    assert many != [*one_by_one, Chunk(FROM_BOX, 0.0, b"")]
+    assert not fields or many != [*one_by_one[:-1], Chunk(HOST_NOTE + 1, 0.0, b"")]
+
+
+@pytest.mark.parametrize(
+    ("at", "length_n"), [([0, 8], [4, 3]), ([-1], [2]), ([4], [-1]), ([2**62], [2**62]), ([0], [1, 1])]
+)
+def test_pieces_that_are_not_there_are_refused(at: list[int], length_n: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"piece|lengths"):
+        gather(b"0123456789", np.array(at), np.array(length_n))
 
 
 @settings(max_examples=60, deadline=None)

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from hbc_host.recorder import FILE_HEADER, FILE_MAGIC, FROM_BOX, HOST_NOTE, TO_BOX
+from hbc_host.chunks import FROM_BOX, HOST_NOTE, TO_BOX
+from hbc_host.recorder import FILE_HEADER, FILE_MAGIC
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import box_frames, stream_of

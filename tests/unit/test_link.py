@@ -9,10 +9,10 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
+from hbc_host.chunks import TO_BOX
 from hbc_host.errors import NoHelloError, TransportError, VersionMismatchError
 from hbc_host.link import PING_PERIOD_S, Link
 from hbc_host.protocol import SequenceCounter, StreamDecoder, frame
-from hbc_host.recorder import TO_BOX
 from hbc_host.transport import SerialTransport
 from hbc_wire import messages
 from support import FakeTransport, OpenedSerial, box_frames, clock_from, hello_values, pty_box, stream_of

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from hbc_host.alarms import NOT_VISIBLE, SLOW, Alarm
+from hbc_host.chunks import FROM_BOX, Chunk
 from hbc_host.live import disk_now, problems
 from hbc_host.live.disk_now import DiskNow
 from hbc_host.live.engine import Engine
@@ -25,7 +26,7 @@ from hbc_host.live.teller import WAITING_MAX_N, Teller
 from hbc_host.live.words_now import take_command
 from hbc_host.parts import note, note_of
 from hbc_host.protocol import frame
-from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
+from hbc_host.recorder import LOG_NAME, LogWriter
 from hbc_host.recording import Recording
 from hbc_wire import messages
 from support import box_frames, hello_values, values_of

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hbc_host import cli_store
 from hbc_host.app import words
+from hbc_host.chunks import FROM_BOX, Chunk
 from hbc_host.cli import app
 from hbc_host.clinic.screening import TOPICS
 from hbc_host.clinic.visit import VISIT_NAME, Visit, write_visit
@@ -19,7 +20,7 @@ from hbc_host.live import ending, words_now
 from hbc_host.live.conduct import meta_of
 from hbc_host.live.ending import visit_end
 from hbc_host.live.gate import StoreGate, check_before, find_folder, load_to_run
-from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
+from hbc_host.recorder import LOG_NAME, LogWriter
 from hbc_host.report.of_folder import course_in_store
 from hbc_host.report.session_words import EVENT_WORD, SEVERITY_WORD
 from hbc_host.session import load_session

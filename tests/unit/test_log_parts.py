@@ -6,8 +6,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from hbc_host.chunks import FROM_BOX, HOST_NOTE, TO_BOX, Chunk
 from hbc_host.parts import PART, log_parts, note_of, part_name, read_parts
-from hbc_host.recorder import FROM_BOX, HOST_NOTE, LOG_NAME, TO_BOX, Chunk, LogWriter
+from hbc_host.recorder import LOG_NAME, LogWriter
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from hbc_host.chunks import FROM_BOX, TO_BOX, Chunk
 from hbc_host.cli import app
 from hbc_host.clocksync import ClockFit
 from hbc_host.errors import InputError
@@ -27,7 +28,7 @@ from hbc_host.exchange.lsl_in import Marker, find_markers, listen_markers, place
 from hbc_host.exchange.lsl_out import BEATS, CLOCK, COUPLING, ECG, TRIGGERS, Outlets, coupling_values, outlets
 from hbc_host.live.feed import Feed
 from hbc_host.protocol import frame
-from hbc_host.recorder import FROM_BOX, LOG_NAME, TO_BOX, Chunk, LogWriter
+from hbc_host.recorder import LOG_NAME, LogWriter
 from hbc_host.session import META_NAME, load_session
 from hbc_wire import messages
 from support import Sent, a_meta, box_frames, values_of

@@ -14,6 +14,7 @@ import support
 from hbc_hil.demo_live import demo_visit
 from hbc_hil.rig import RigOptions
 from hbc_hil.scenario import Scenario
+from hbc_host.chunks import FROM_BOX, Chunk
 from hbc_host.cli import app
 from hbc_host.clinic.plan import plan_session
 from hbc_host.clinic.protocol_file import ProtocolFile, load_protocol
@@ -28,7 +29,7 @@ from hbc_host.live.follow import Follow
 from hbc_host.live.gate import check_before, check_box
 from hbc_host.manifest import write_manifest
 from hbc_host.names import is_simulated
-from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
+from hbc_host.recorder import LOG_NAME, LogWriter
 from hbc_host.report.content import practice_of
 from hbc_host.report.course import course_of
 from hbc_host.report.html import render

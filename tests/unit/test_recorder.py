@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from hbc_host import recorder
+from hbc_host.chunks import FROM_BOX, TO_BOX, Chunk
 from hbc_host.errors import SessionError
-from hbc_host.recorder import CHUNK_HEADER, CHUNK_MAX_N, FILE_HEADER, FROM_BOX, TO_BOX, Chunk, LogWriter, read_log
+from hbc_host.recorder import CHUNK_HEADER, CHUNK_MAX_N, FILE_HEADER, LogWriter, read_log
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -17,12 +17,13 @@ from typing import Any
 from unittest.mock import patch
 
 from hbc_host import recorder
+from hbc_host.chunks import FROM_BOX
 from hbc_host.errors import SessionError, TransportError
 from hbc_host.folder import FolderLock, SessionWriter, writer_of
 from hbc_host.manifest import may_continue
 from hbc_host.parts import log_parts, read_parts
 from hbc_host.record import record
-from hbc_host.recorder import FILE_HEADER, FROM_BOX
+from hbc_host.recorder import FILE_HEADER
 from hbc_host.repair import repair_session, verify_session
 from hbc_host.session import load_session
 from hbc_host.stream import stream_of

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hbc_host.chunks import FROM_BOX, TO_BOX, Chunk
 from hbc_host.errors import SessionError, VersionMismatchError
 from hbc_host.protocol import frame
-from hbc_host.recorder import FROM_BOX, LOG_NAME, TO_BOX, Chunk, LogWriter
+from hbc_host.recorder import LOG_NAME, LogWriter
 from hbc_host.session import META_NAME, Session, SessionMeta, load_session, session_hash
 from hbc_host.trains import find_trains
 from hbc_wire import messages

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from hbc_host.chunks import FROM_BOX, TO_BOX, Chunk
 from hbc_host.clocksync import Ping
 from hbc_host.frames import Frames
 from hbc_host.protocol import SequenceCounter, StreamDecoder, is_a, new_deframer
-from hbc_host.recorder import FROM_BOX, LOG_NAME, TO_BOX, Chunk, read_log
+from hbc_host.recorder import LOG_NAME, read_log
 from hbc_wire import messages
 
 from hbc_hil.errors import EvidenceError

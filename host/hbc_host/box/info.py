@@ -12,11 +12,11 @@ from hbc_wire import messages
 from hbc_host.box.guide import Watch
 from hbc_host.box.reach import EMPTY, PROMPT, look
 from hbc_host.box.recover import found_words
+from hbc_host.chunks import FROM_BOX, TO_BOX, Chunk
 from hbc_host.clocksync import ClockFit, Ping, fit_clock
 from hbc_host.errors import InputError, NoAnswerError, NoHelloError
 from hbc_host.link import HELLO_TIMEOUT_S, Link
 from hbc_host.protocol import SequenceCounter, StreamDecoder, is_a
-from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
 from hbc_host.requests import BoxSetting, list_settings
 from hbc_host.transport import SerialTransport
 

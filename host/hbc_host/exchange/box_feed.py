@@ -7,11 +7,11 @@ from typing import Any
 
 from hbc_wire import messages
 
+from hbc_host.chunks import FROM_BOX, TO_BOX, Chunk
 from hbc_host.link import Link
 from hbc_host.live.box_now import BoxNow
 from hbc_host.live.heart_now import HeartNow
 from hbc_host.protocol import StreamDecoder, is_a
-from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
 
 
 class BoxFeed:

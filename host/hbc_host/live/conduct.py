@@ -14,6 +14,7 @@ from hbc_host import __version__
 from hbc_host.alarm_criteria import criteria_of
 from hbc_host.alarm_watch import AlarmWatch
 from hbc_host.alarms import NOT_VISIBLE, Alarm
+from hbc_host.chunks import FROM_BOX, TO_BOX, Chunk
 from hbc_host.clinic.visit import Visit
 from hbc_host.link import HELLO_TIMEOUT_S
 from hbc_host.live.engine import Engine
@@ -25,7 +26,6 @@ from hbc_host.live.rebuild import rebuild
 from hbc_host.live.state_now import hello_of, state_of
 from hbc_host.reconnect import BoxFinder
 from hbc_host.record import RecordSummary, record
-from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
 from hbc_host.session_model import SessionMeta
 from hbc_host.transport import Transport
 

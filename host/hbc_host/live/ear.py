@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from hbc_wire import messages
 
+from hbc_host.chunks import FROM_BOX, TO_BOX, Chunk
 from hbc_host.errors import VersionMismatchError
 from hbc_host.live.follow import SILENT_S, Follow
 from hbc_host.live.silence import Silence
 from hbc_host.protocol import StreamDecoder, new_deframer
-from hbc_host.recorder import FROM_BOX, TO_BOX, Chunk
 
 log = logging.getLogger(__name__)
 

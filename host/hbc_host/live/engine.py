@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hbc_host.alarms import Alarm
+from hbc_host.chunks import Chunk
 from hbc_host.live import problems
 from hbc_host.live.coupling_now import CouplingNow
 from hbc_host.live.disk_now import DiskNow
@@ -26,7 +27,6 @@ from hbc_host.live.state_now import hello_of, state_of
 from hbc_host.live.steps_now import SiteDone
 from hbc_host.live.words_now import take_command
 from hbc_host.parts import note
-from hbc_host.recorder import Chunk
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from hbc_host.alarms import NOT_VISIBLE, Alarm
+from hbc_host.chunks import FROM_BOX, HOST_NOTE
 from hbc_host.clinic.visit import Visit
 from hbc_host.guided import SITE_BEGINS, SITE_ENDS
 from hbc_host.live import problems
@@ -15,7 +16,6 @@ from hbc_host.live.steps_now import Noted
 from hbc_host.live.words_now import hear_note
 from hbc_host.parts import LOST, PART, note_of, read_parts
 from hbc_host.protocol import StreamDecoder
-from hbc_host.recorder import FROM_BOX, HOST_NOTE
 
 
 def rebuild(folder: Path, visit: Visit) -> Follow:
