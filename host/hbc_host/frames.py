@@ -141,21 +141,19 @@ class Frames:
         """
         if message.msg_id not in self._known:
             of_kind = np.flatnonzero(self.kind == message.msg_id)
-            dtype = _dtype(zip(message.names, message.codes, strict=True))
-            self._known[message.msg_id] = self._gather(of_kind, dtype)
+            self._known[message.msg_id] = self._gather(of_kind, _dtype(message.msg_id))
         return self._known[message.msg_id]
 
     def ecg_rows(self) -> Iterable[tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]]:
         """EcgBlocks grouped by number of samples: (places, structured array with 2-d ``ecg_lsb``, ``residual_us``)."""
         of_kind = np.flatnonzero(self.kind == _ECG.msg_id)
-        fields = list(zip(_ECG.names, _ECG.codes, strict=True))
         for length_n in np.unique(self.length_n[of_kind]):
             places = of_kind[self.length_n[of_kind] == length_n]
             n, rest = divmod(int(length_n) - messages.HEADER_N - _ECG_HEAD_N - 2, 4)
             if rest or n < 0:
                 self.bad_n += len(places)
                 continue
-            places, rows = self._gather(places, _dtype(fields, n))
+            places, rows = self._gather(places, _dtype(_ECG.msg_id, n))
             whole = (rows["n_ecg_lsb"] == n) & (rows["n_residual_us"] == n)
             if not whole.all():
                 self.bad_n += int(np.count_nonzero(~whole))
@@ -187,10 +185,12 @@ def _unpacks(payload: bytes) -> bool:
     return True
 
 
-def _dtype(fields: Iterable[tuple[str, str]], array_n: int = 0) -> np.dtype[np.void]:
+@lru_cache(maxsize=256)
+def _dtype(msg_id: int, array_n: int = 0) -> np.dtype[np.void]:
     """Packed numpy layout of header and fields; an array field ``x`` gets its count as ``n_x``."""
+    message = messages.BY_ID[msg_id]
     columns: list[Any] = [("header", np.uint8, messages.HEADER_N)]
-    for name, code in fields:
+    for name, code in zip(message.names, message.codes, strict=True):
         if code == "a":
             columns += [("n_" + name, "u1"), (name, "<i2", (array_n,))]
         else:
