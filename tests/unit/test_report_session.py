@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hbc_host.chunks import FROM_BOX, Chunk
 from hbc_host.cli import app
 from hbc_host.cli_live import show_recording
 from hbc_host.clinic.protocol_file import ProtocolFile
@@ -15,7 +16,7 @@ from hbc_host.clinic.visit import Visit, visit_for, write_visit
 from hbc_host.io.ecg_signal import session_signal
 from hbc_host.parts import note
 from hbc_host.record import RecordSummary
-from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
+from hbc_host.recorder import LOG_NAME, LogWriter
 from hbc_host.report.delivered import Delivery
 from hbc_host.report.language import NONE, language
 from hbc_host.report.of_folder import FolderResult, default_target, read_folder, report_of_folder
@@ -381,3 +382,25 @@ def test_a_result_without_its_recording_says_nothing_of_beats_recorded() -> None
     text = page_of(four_sites_of_one_person()).words()
     assert "Beats in rests and runs:" in text
     assert "Beats recorded:" not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "part", "whole"),
+    [
+        ("en", "Beats recorded: of the part that is analysed,", "Beats recorded: from the first"),
+        ("nl", "Opgenomen hartslagen: die van het deel dat geanalyseerd is,", "Opgenomen hartslagen: van begin"),
+    ],
+)
+def test_beats_recorded_are_those_of_the_part_that_is_analysed_when_the_box_restarted(
+    code: str, part: str, whole: str, tmp_path: Path
+) -> None:
+    sent = box_frames(DURATION_S) + box_frames(30.0, boot_n=8)
+    (tmp_path / META_NAME).write_text(a_meta().to_json(), "utf-8")
+    writer = LogWriter(tmp_path / LOG_NAME)
+    writer.append(Chunk(FROM_BOX, 100.0, stream_of(sent)))
+    writer.close()
+    found = read_folder(tmp_path, protocol="dash")
+    assert found.parts.beats_n == sum(one.message is messages.RPeak for one in box_frames(DURATION_S))
+    text = page_of(found.analysis, lang=language(code), parts=found.parts).words()
+    assert part in text
+    assert whole not in text

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hbc_host.guided import SITE_BEGINS, SITE_ENDS
+from hbc_host.report.recording_times import recording_times
 
 if TYPE_CHECKING:
     from hbc_host.clinic.visit import Visit
@@ -19,7 +20,10 @@ TEXT_MAX_N = 200  # of a reason on page 1; the remarks have all of it
 
 @dataclass(frozen=True)
 class ShortSite:
-    """A site with fewer trains than planned; ``left_s``: when somebody left it, seconds since the recording began."""
+    """A site with fewer trains than planned; ``trains_n`` by triggers or log, whichever has more of them.
+
+    ``left_s``: when somebody left it, seconds since the recording began; None where the log cannot tell.
+    """
 
     site: str
     trains_n: int
@@ -74,49 +78,45 @@ def early_end(session: Session, visit: Visit | None, delivered: Sequence[Deliver
 
     Notes
     -----
-    The log says which sites were over with all their trains; the triggers count the trains of the others. Both, because
-    a recording with lost triggers is not one that was stopped.
+    The log says which sites were over, and with how many trains; the triggers count the trains, too. The larger number
+    counts, because a recording with lost triggers is not one that was stopped.
     """
     if visit is None:
         return None
     notes, planned = session.host_notes, [one for one in delivered if one.planned_trains_n]
-    short = _short(session, visit, planned)
+    ends = {_text(one, "site"): one for one in notes if one.event == SITE_ENDS}
+    given = {one.site: max(one.trains_n, _trains_of(ends.get(one.site))) for one in planned}
+    times = recording_times(session)
+    short = _short(visit, planned, given, {site: times.since_start_s(end) for site, end in ends.items()})
     stop = _stop(notes)
     was_stopped = stop is not None and stop.fields.get("finished") is False
     is_stopped = was_stopped or any(not one.is_left for one in short)
     if not short and not is_stopped:
         return None
-    trains_n, planned_n = _given_n(session, planned), sum(one.planned_trains_n or 0 for one in planned)
+    # Trains too many at one site make up for none at another.
+    trains_n = sum(min(given[one.site], one.planned_trains_n or 0) for one in planned)
+    planned_n = sum(one.planned_trains_n or 0 for one in planned)
     if not is_stopped:
         return EarlyEnd(short, trains_n, planned_n, is_stopped=False)
-    begun = [str(one.fields.get("site", "")) for one in notes if one.event == SITE_BEGINS]
-    begun = begun or [one.site for one in planned if one.trains_n]  # recorded without a guide
+    begun = [site for one in notes if one.event == SITE_BEGINS and (site := _text(one, "site"))]
+    begun = begun or [site for site, site_trains_n in given.items() if site_trains_n]  # recorded without a guide
     site = begun[-1] if begun else ""
     if stop is None:
-        return EarlyEnd(short, trains_n, planned_n, True, at_s=session.end_s - session.start_s, site=site)
-    by, why = (str(stop.fields.get(name) or "")[:TEXT_MAX_N] for name in ("by", "why"))
-    return EarlyEnd(short, trains_n, planned_n, True, True, by, why, _since_start_s(session, stop), site)
+        return EarlyEnd(short, trains_n, planned_n, True, at_s=times.length_s, site=site)
+    by, why = _text(stop, "by"), _text(stop, "why")
+    return EarlyEnd(short, trains_n, planned_n, True, True, by, why, times.since_start_s(stop), site)
 
 
-def _short(session: Session, visit: Visit, planned: Sequence[Delivery]) -> tuple[ShortSite, ...]:
-    ends = _ends(session)
-    found = {}
-    for one in planned:
-        end, wanted_n = ends.get(one.site), one.planned_trains_n or 0
-        if max(one.trains_n, _trains_of(end)) < wanted_n:
-            left_s = _since_start_s(session, end)
-            found[one.site] = ShortSite(one.site, one.trains_n, wanted_n, end is not None, left_s)
+def _short(
+    visit: Visit, planned: Sequence[Delivery], given: Mapping[str, int], left_s: Mapping[str, float | None]
+) -> tuple[ShortSite, ...]:
+    """Sites with fewer trains than planned; ``left_s`` has those that were over."""
+    found = {
+        one.site: ShortSite(one.site, given[one.site], wanted_n, one.site in left_s, left_s.get(one.site))
+        for one in planned
+        if given[one.site] < (wanted_n := one.planned_trains_n or 0)
+    }
     return tuple(found[run.site] for run in visit.plan.runs if run.site in found)
-
-
-def _given_n(session: Session, planned: Sequence[Delivery]) -> int:
-    """Planned trains that were given: too many at one site make up for none at another."""
-    ends = _ends(session)
-    return sum(min(max(one.trains_n, _trains_of(ends.get(one.site))), one.planned_trains_n or 0) for one in planned)
-
-
-def _ends(session: Session) -> dict[str, HostNote]:
-    return {str(one.fields.get("site")): one for one in session.host_notes if one.event == SITE_ENDS}
 
 
 def _stop(notes: Sequence[HostNote]) -> HostNote | None:
@@ -125,11 +125,13 @@ def _stop(notes: Sequence[HostNote]) -> HostNote | None:
     return last if last is not None and last.event == "stopped" else None
 
 
-def _since_start_s(session: Session, note: HostNote | None) -> float | None:
-    return None if note is None or note.device_s is None else note.device_s - session.start_s
-
-
 def _trains_of(end: HostNote | None) -> int:
     """Trains that the session counted at a site that was over; notes are from a file and may say anything."""
-    counted = -1 if end is None else end.fields.get("trains_n")
-    return counted if isinstance(counted, int) else -1
+    counted = 0 if end is None else end.fields.get("trains_n")
+    return counted if isinstance(counted, int) and not isinstance(counted, bool) else 0
+
+
+def _text(note: HostNote, name: str) -> str:
+    """Words of a field; empty when something else stands there."""
+    value = note.fields.get(name)
+    return value.strip()[:TEXT_MAX_N] if isinstance(value, str) else ""

@@ -18,27 +18,32 @@ def early_words(early: EarlyEnd | None, lang: Language) -> str:
     others = [one for one in early.short if not early.is_stopped or one.site != early.site]
     never = [one.site for one in others if one.trains_n == 0]
     sentences = [_opening(early, lang)]
-    if early.why:
-        sentences.append(lang.fill("Reason given: {why}.", why=early.why.rstrip(" .")))
+    if why := early.why.rstrip(" .…\t\r\n"):
+        sentences.append(lang.fill("Reason given: {why}.", why=why))
     counts = {"given": lang.count(early.trains_n), "planned": lang.count(early.planned_n)}
-    sentences.append(lang.fill("In all, {given} of {planned} planned trains were given.", **counts))
+    sentences.append(lang.fill("In all, {given} of {planned} planned trains were recorded.", **counts))
     left = [_left(one, lang) for one in others if one.trains_n]
     if left:
         sentences.append(lang.fill("Left before the end: {sites}.", sites=lang.listing(left)))
     if never:
-        sentences.append(lang.fill("Without any train: {sites}.", sites=lang.listing(never)))
+        sentences.append(lang.fill("Without any recorded train: {sites}.", sites=lang.listing(never)))
     return " ".join(sentences)
 
 
 def _opening(early: EarlyEnd, lang: Language) -> str:
     if not early.is_stopped:
-        return lang.say("Not all that was planned was given.")
-    where, at = _where(early, lang), clock(early.at_s)
+        return lang.say("Not all that was planned was recorded.")
+    where, name = _where(early, lang), early.by or lang.say("the operator")
+    if early.at_s is None:
+        if not early.is_noted:
+            return lang.fill("Ended early: the recording breaks off {where}.", where=where)
+        return lang.fill("Stopped early: {name} ended the session {where}.", name=name, where=where)
+    at = clock(early.at_s)
     if not early.is_noted:
         return lang.fill("Ended early: the recording breaks off at {clock} (min:s), {where}.", clock=at, where=where)
     return lang.fill(
         "Stopped early: {name} ended the session at {clock} (min:s of the recording), {where}.",
-        name=early.by or lang.say("the operator"),
+        name=name,
         clock=at,
         where=where,
     )

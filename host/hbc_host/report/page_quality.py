@@ -36,10 +36,16 @@ def _counts(analysis: Analysis, lang: Language) -> Text:
             )
         )
     if "beats_recorded_n" in analysis.quality:
-        texts.append(
-            lang.say("Beats recorded: from the first to the last instant, also while nobody rested or was stimulated.")
-        )
+        texts.append(_recorded(analysis, lang))
     return Text(" ".join(texts), "small")
+
+
+def _recorded(analysis: Analysis, lang: Language) -> str:
+    """What the number of beats recorded counts: of several starts of the box, one is analysed."""
+    boots_n = analysis.quality.get("boots_n", 1)
+    if isinstance(boots_n, int) and boots_n > 1:
+        return lang.say("Beats recorded: of the part that is analysed, also while nobody rested or was stimulated.")
+    return lang.say("Beats recorded: from the first to the last instant, also while nobody rested or was stimulated.")
 
 
 def _sites(analysis: Analysis, lang: Language) -> Table:
