@@ -64,9 +64,9 @@ def folder_given(words: Path, store: str | None = None) -> Path:
     """
     if words.exists():
         return words
-    from hbc_host.store.whereabouts import may_be_visit, session_folder
+    from hbc_host.store.whereabouts import can_only_be_visit, session_folder
 
-    if may_be_visit(words):
+    if can_only_be_visit(words):  # nobody is asked for a key because of a file name misspelt
         ask_key_if_needed(store)
     return session_folder(words, store)
 

@@ -180,7 +180,7 @@ def test_a_session_that_is_killed_is_seen_to_be_and_goes_on_where_it_stood_to_it
             shows(again, "#feed", "session over")
             shows(again, "#report", "report.html")
             resumed.wait(timeout=WAIT_MS / 1000)
-    assert "problem: the protocol is unsigned" in (tmp_path / "resume.stderr").read_text(), "it stood at the crash"
+    assert "problem: Nobody signed this protocol" in (tmp_path / "resume.stderr").read_text(), "it stood at the crash"
     session = load_session(folder)
     assert np.diff(session.edge_n).tolist() == [1] * (session.edge_n.size - 1), (
         "those of the time without a program, too"

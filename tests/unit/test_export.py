@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hbc_host.chunks import FROM_BOX, Chunk
 from hbc_host.cli import app
 from hbc_host.clinic.visit import Visit
 from hbc_host.errors import InputError
@@ -22,7 +24,7 @@ from hbc_host.exchange.naming import named_sessions
 from hbc_host.exchange.wfdb_out import write_wfdb
 from hbc_host.io.wfdb_record import quiet_wfdb
 from hbc_host.manifest import write_manifest
-from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
+from hbc_host.recorder import LOG_NAME, LogWriter
 from hbc_host.runs import session_runs
 from hbc_host.session import META_NAME, Session, SessionMeta, load_session, session_hash
 from hbc_host.sources import event_runs
@@ -350,3 +352,27 @@ def test_what_was_measured_on_a_person_is_not_called_practice(export_format: str
     assert not any("practice" in path.name for path in done.files)
     if export_format == "bids":
         assert "\tnone\n" in _texts(done.files)["participants.tsv"]
+
+
+@pytest.mark.parametrize("export_format", FORMATS)
+@pytest.mark.parametrize("damage", ["{", '{"pseudonym": "P-7"}', ""])
+def test_a_session_that_is_given_a_name_is_exported_though_its_visit_is_damaged(
+    damage: str, export_format: str, tmp_path: Path
+) -> None:
+    """And nothing claims that it was no practice: that stood in what is damaged."""
+    folder = save(tmp_path / "s", box_frames(5.0))
+    (folder / "visit.json").write_text(damage, "utf-8")
+    words = ["export", export_format, str(folder), str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*words, "--subject", "P-014"])
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.output.split())
+    assert "note: P-014: whether it was practice cannot be told, and no file says so: " in told
+    assert "visit.json" in told
+    texts = _texts(path for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert not any(re.search(r'"practice\\?": ?false', text) for text in texts.values())
+    assert any(re.search(r'"practice\\?": ?null', text) for text in texts.values())
+    if export_format == "bids":
+        assert texts["participants.tsv"].endswith("\tn/a\n")
+    without_name = CliRunner().invoke(app, [*words[:3], str(tmp_path / "other")])
+    assert without_name.exit_code == 2, "its name stood in what is damaged, too"
+    assert "visit.json" in without_name.output

@@ -19,6 +19,7 @@ from hbc_host.app.hub import SILENT_S, Hub
 from hbc_host.app.state import LiveState
 from hbc_host.app.view import cells, over_words
 from hbc_host.app.words import Words
+from hbc_host.chunks import FROM_BOX, Chunk
 from hbc_host.cli import app
 from hbc_host.live import over
 from hbc_host.live.feed import Feed
@@ -31,10 +32,10 @@ from hbc_host.live.silence import AWAY_S, Silence
 from hbc_host.live.words_now import take_command
 from hbc_host.parts import note
 from hbc_host.protocol import frame
-from hbc_host.recorder import FROM_BOX, LOG_NAME, Chunk, LogWriter
+from hbc_host.recorder import LOG_NAME, LogWriter
 from hbc_host.report import session_words
 from hbc_host.store import records
-from hbc_host.store.database import open_store, usual_place
+from hbc_host.store.database import open_store, shown_url, usual_place
 from hbc_host.store.records import find_patient
 from hbc_host.store.sessions import keep_visit
 from hbc_host.store.whereabouts import store_option
@@ -175,10 +176,26 @@ def test_a_session_that_no_store_knows_names_no_command(tmp_path: Path) -> None:
     assert gate.closed_words(NO_PRACTICE).endswith("write adverse events down on paper.")
 
 
-def test_a_password_of_the_store_never_stands_on_a_page() -> None:
-    (_, place) = store_option("postgresql://ann:secret@server/hbc")
-    assert "secret" not in place
-    assert place.endswith("server/hbc")
+@pytest.mark.parametrize("secret", ["ann:secret@server/hbc", "ann@server/hbc?password=secret"])
+def test_a_password_of_the_store_never_stands_on_a_page_and_what_stands_there_is_an_address(
+    secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the password, for which the server's own ways (PGPASSWORD, a file) are asked; no *** to log in with."""
+    monkeypatch.delenv("HBC_STORE", raising=False)
+    assert store_option(f"postgresql://{secret}") == ["--store", "postgresql+psycopg://ann@server/hbc"]
+    assert "secret" not in shown_url(f"postgresql+psycopg://{secret}")
+
+
+def test_no_store_is_named_that_other_terminals_have_from_their_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An option would go before HBC_STORE, which has the password; the usual store is named where that is another."""
+    monkeypatch.setenv("HBC_STORE", "postgresql://clinic:secret@server/hbc")
+    assert store_option(None) == []
+    assert store_option(str(tmp_path / "a.sqlite")) == ["--store", str(tmp_path / "a.sqlite")]
+    assert store_option(usual_place()) == ["--store", str(Path(usual_place()).resolve())]
+    monkeypatch.delenv("HBC_STORE")
+    assert store_option(usual_place()) == store_option(None) == []
 
 
 @pytest.mark.parametrize("key", list("ravnoise0x"))

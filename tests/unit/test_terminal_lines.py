@@ -9,12 +9,15 @@ from catalogue_words import english_words
 from hbc_host.alarms import FAST, NOT_VISIBLE, PAUSE, SLOW, Alarm
 from hbc_host.app import words
 from hbc_host.app.process import STAYS
-from hbc_host.app.terminal_lines import LINES, TerminalLines
+from hbc_host.app.terminal_lines import LINES, PROBLEM_NAMES, TerminalLines
+from hbc_host.app.view import problem_text
+from hbc_host.app.words import Words
 from hbc_host.cli import app
 from hbc_host.cli_common import Output
 from hbc_host.cli_live import show_recording
 from hbc_host.live.follow import Follow
 from hbc_host.live.over import LastWait
+from hbc_host.live.problems import OVER_CAP
 from hbc_host.record import RecordSummary
 from support_live import a_visit
 from typer.testing import CliRunner
@@ -68,14 +71,38 @@ def test_alarms_begin_and_end_in_dutch_and_stay_as_they_are_in_english(kind: str
     assert [english_words(text) for text in (NL.alarm(began), NL.alarm(over))] == [[], []]
 
 
+#: Words that tell somebody to do something, or hold a measured number: none of it when the trouble is over.
+ORDERS = ("stop", "check", "press", "plug", "compare", "wait for", "make room", "controleer", "druk", "steek",
+          "vergelijk", "wacht", "maak", "40", "50", ".")  # fmt: skip
+
+
 @pytest.mark.parametrize("code", words.PROBLEMS)
 def test_problems_begin_and_end_in_dutch(code: str) -> None:
-    for began, opening in ((True, "probleem: "), (False, "voorbij: ")):
-        problem = {"code": code, "text": "train 3: pulses 40, planned 50", "began": began}
-        said = NL.problem(problem)
-        assert said.startswith(opening)
-        assert english_words(said) == [], said
-        assert EN.problem(problem) == f"{'problem' if began else 'over'}: train 3: pulses 40, planned 50"
+    """Begun, in the words of the page, with what to do; ended, by the name alone: nobody stops a stimulator then."""
+    began = {"code": code, "text": "train 3: pulses 40, planned 50", "began": True}
+    over = began | {"began": False}
+    for lines, say, *openings in (
+        (NL, Words("nl"), "probleem: ", "voorbij: "),
+        (EN, Words("en"), "problem: ", "over: "),
+    ):
+        assert lines.problem(began) == openings[0] + problem_text(began, say)
+        assert say.say(words.PROBLEMS[code]) in lines.problem(began)
+        name = lines.problem(over).removeprefix(openings[1])
+        assert lines.problem(over) == openings[1] + say.say(PROBLEM_NAMES[code])
+        assert 0 < len(name) < 50
+        assert [order for order in ORDERS if order in name.lower()] == []
+    assert [english_words(NL.problem(problem)) for problem in (began, over)] == [[], []]
+
+
+def test_the_order_to_stop_comes_when_the_cap_is_passed_and_not_when_that_is_over() -> None:
+    problem = {"code": OVER_CAP, "text": "more than 3000 pulses today, which the clinic allows"}
+    for lines, order in ((EN, "stop the stimulator"), (NL, "stop de stimulator")):
+        assert order in lines.problem(problem | {"began": True})
+        assert "3000" in lines.problem(problem | {"began": True})
+        assert "stop" not in lines.problem(problem | {"began": False})
+    assert EN.problem(problem | {"began": False}) == "over: cap of the clinic passed"
+    assert NL.problem(problem | {"began": False}) == "voorbij: grens van de kliniek overschreden"
+    assert NL.problem({"code": "of a later version", "text": "x", "began": False}) == "voorbij: of a later version"
 
 
 def test_a_line_that_nobody_translated_comes_as_it_is() -> None:

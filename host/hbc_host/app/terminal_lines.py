@@ -37,6 +37,27 @@ LINES = (
     mark("next: {command}"),
     mark("no trigger edges: nothing to analyse yet; check the trigger cable if trains were given"),
 )
+#: What a problem is called when it is over: its sentence of before tells to do something, which is not to be done now.
+PROBLEM_NAMES = {
+    "no_box": mark("no connection to the box"),
+    "no_triggers": mark("no triggers"),
+    "wrong_train_length": mark("train of another length"),
+    "missing_pulses": mark("missing pulses"),
+    "extra_pulses": mark("pulses too many"),
+    "wrong_order": mark("sites in another order"),
+    "over_cap": mark("cap of the clinic passed"),
+    "heart_not_visible": mark("heart not visible"),
+    "lead_off": mark("electrode off"),
+    "early_train": mark("train too early"),
+    "extra_trains": mark("trains too many"),
+    "missed_train": mark("a train was missed"),
+    "wrong_intensity": mark("another intensity than planned"),
+    "box_restarted": mark("the box started anew"),
+    "missing_edges": mark("lost triggers"),
+    "disk": mark("little space on the disk"),
+    "disk_unknown": mark("the disk's free space could not be seen"),
+    "unsigned_protocol": mark("protocol not signed"),
+}
 PROBLEM = mark("problem: {what}")
 OVER = mark("over: {what}")
 ALARM_OVER = mark("alarm over: {what}")
@@ -69,6 +90,7 @@ class TerminalLines:
         return self._words.say(ALARM_OVER, what=self._words.say(name))
 
     def problem(self, problem: Mapping[str, Any]) -> str:
-        """A problem that began or ended, as the log has it."""
-        text = problem["text"] if self._words.language == "en" else problem_text(problem, self._words)
-        return self._words.say(PROBLEM if problem["began"] else OVER, what=text)
+        """A problem that began, in the words of the page, which say what to do; by its name alone when it is over."""
+        if problem["began"]:
+            return self._words.say(PROBLEM, what=problem_text(problem, self._words))
+        return self._words.say(OVER, what=self._words.of(PROBLEM_NAMES, str(problem["code"])))

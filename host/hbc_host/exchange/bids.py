@@ -170,8 +170,9 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _practised(contents: Sequence[Content], subject: str) -> str:
-    found = [bool(content.practice) for content in contents if _subject(content) == subject]
-    return "all" if all(found) else "some" if any(found) else "none"
+    """All, some or none of a participant's sessions; n/a where nothing is known to be practice and one is in doubt."""
+    found = [content.provenance.get("practice") for content in contents if _subject(content) == subject]
+    return "all" if all(found) else "some" if any(found) else NO_VALUE if None in found else "none"
 
 
 def _subject(content: Content) -> str:

@@ -118,6 +118,7 @@ def content_of(named: Named, *, export_format: str, with_date: bool = True) -> C
         raise InputError(f"{session.path}: its box names no gain (0), so counts are no millivolts; see hbc box info")
     rate_hz = session.rate_hz
     grid = Grid(session)
+    practice = None if named.doubt else bool(named.practice)
     present = ~session.ecg_missed
     place = (session.ecg_idx - grid.first_idx).astype(np.int64)
     ecg_lsb, missing, blanked = np.zeros(grid.n, np.int16), np.ones(grid.n, np.bool_), np.zeros(grid.n, np.bool_)
@@ -139,7 +140,7 @@ def content_of(named: Named, *, export_format: str, with_date: bool = True) -> C
         sample_grid_idx=place[present],
         events=_events(session, grid, missing),
         protocol=_label(session.meta.protocol),
-        provenance=_provenance(named.session, grid, export_format) | {"practice": bool(named.practice)},
+        provenance=_provenance(named.session, grid, export_format) | {"practice": practice},
         practice=named.practice,
     )
 

@@ -52,11 +52,13 @@ def export_sessions(
         raise InputError(f"no format {export_format!r}; choose one of {', '.join(FORMATS)}")
     if not folders:
         raise InputError("give at least one session folder, then the folder for the files")
+    notes: list[str] = []
     if all_imports(folders, export_format):
         contents = import_contents(folders, subject)
     else:
         named = named_sessions(folders, subject)
         contents = [content_of(one, export_format=export_format, with_date=with_date) for one in named]
+        notes = [f"{one.name}: {one.doubt}" for one in named if one.doubt]
 
     def fill(folder: Path) -> None:
         if export_format == "bids":
@@ -69,7 +71,7 @@ def export_sessions(
             write(content, folder)
 
     files = write_all(dest, fill, empty=export_format == "bids")
-    notes = [note for content in contents for note in _notes(content)]
+    notes += [note for content in contents for note in _notes(content)]
     return Exported(tuple(files), tuple(content.name for content in contents), tuple(notes))
 
 

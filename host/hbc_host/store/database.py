@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from platformdirs import user_data_path
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
@@ -48,26 +48,37 @@ def sqlite_file(url: str) -> Path | None:
 
 
 @contextmanager
-def open_store(given: str | None = None) -> Iterator[Session]:
+def open_store(given: str | None = None, *, upgrade: bool = True) -> Iterator[Session]:
     """Open the store, bring its tables up to date, and commit what was done unless something fails.
 
     Parameters
     ----------
     given : str, optional
         File name or database URL.
+    upgrade : bool
+        False reads older tables as they are: a look must not change a store that others share.
 
     Raises
     ------
     StoreError
-        It cannot be opened, is not a store, or was made by a later version.
+        It cannot be opened, is not a store, or was made by a later version; or its tables are too old to be read.
     """
-    url = store_url(given)
+    url, found = store_url(given), None
     engine = _engine(url)
     try:
-        _bring_up_to_date(engine, url)
+        if upgrade:
+            _bring_up_to_date(engine, url)
+        else:
+            with engine.connect() as connection:
+                found = _revision_of(connection)
         with Session(engine) as session, session.begin():
             yield session
     except DBAPIError as error:
+        if found and found != newest_revision():
+            raise StoreError(
+                f"the tables of the store {shown_url(url)} are of another version ({found}, this one has "
+                f"{newest_revision()}); older ones are brought up to date by: hbc session list"
+            ) from error
         raise StoreError(
             f"the store {shown_url(url)} does not work: {error.orig}; check the place and its rights"
         ) from error
@@ -158,8 +169,20 @@ def _revision_of(connection: Connection) -> str | None:
 
 
 def shown_url(url: str) -> str:
-    """A URL as it may be printed: without its password."""
+    """A URL as it may be printed: with ``***`` for its password."""
     try:
-        return make_url(url).render_as_string(hide_password=True).removeprefix("sqlite:///")
+        return _unasked(make_url(url)).render_as_string(hide_password=True).removeprefix("sqlite:///")
     except ArgumentError:
         return "given"
+
+
+def without_password(url: str) -> str:
+    """A URL that works where the password comes from elsewhere, such as PGPASSWORD or a file of passwords."""
+    address = _unasked(make_url(url))
+    address = URL.create(**(address._asdict() | {"password": None}))
+    return address.render_as_string(hide_password=False).removeprefix("sqlite:///")
+
+
+def _unasked(address: URL) -> URL:
+    """Without the passwords that may stand among its options."""
+    return address.difference_update_query(["password", "sslpassword"])
