@@ -42,18 +42,20 @@ def stray_parts(folder: Path) -> list[str]:
 def read_parts(folder: Path) -> Log:
     """All parts of a recording as one log; raises SessionError as :func:`hbc_host.recorder.read_log` does."""
     first, *others = log_parts(folder)
-    log = read_log(first)
+    logs = [read_log(first)]
     for path in others:
         # A part without data was begun in the instant of a crash.
-        more = Log((), 0, 0, True) if path.stat().st_size <= FILE_HEADER.size else read_log(path)
-        between = Chunks.of([note(math.nan, PART)])
-        log = Log(
-            Chunks.joined([Chunks.of(log.chunks), between, Chunks.of(more.chunks)]),
-            log.damaged_n + more.damaged_n,
-            log.damaged_bytes_n + more.damaged_bytes_n,
-            log.truncated or more.truncated,
-        )
-    return log
+        logs.append(Log((), 0, 0, True) if path.stat().st_size <= FILE_HEADER.size else read_log(path))
+    if len(logs) == 1:
+        return logs[0]
+    between = Chunks.of([note(math.nan, PART)])
+    chunks = [each for log in logs for each in (between, Chunks.of(log.chunks))][1:]
+    return Log(
+        Chunks.joined(chunks),
+        sum(log.damaged_n for log in logs),
+        sum(log.damaged_bytes_n for log in logs),
+        any(log.truncated for log in logs),
+    )
 
 
 def note(host_s: float, event: str, **fields: Any) -> Chunk:

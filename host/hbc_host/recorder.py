@@ -165,21 +165,24 @@ def read_log(path: Path) -> Log:
 def _collect(data: bytes) -> Log:
     begins = log_chunks(data, FILE_HEADER.size, CHUNK_MAGIC, CHUNK_MAX_N)
     heads = _heads(data, begins)
-    bodies_at = begins + CHUNK_HEADER.size
-    length_n = heads["n"].astype(np.int64)
-    ends = bodies_at + length_n
-    whole = Chunks(data, heads["kind"].copy(), heads["host_s"].copy(), bodies_at, length_n)
-    before = np.concatenate(([FILE_HEADER.size], ends))  # where each chunk, and the end of the file, should come
+    at, length_n = begins + CHUNK_HEADER.size, heads["n"].astype(np.int64)
+    before = np.concatenate(
+        ([FILE_HEADER.size], at + length_n)
+    )  # where each chunk, and the end of the file, should come
     behind = np.append(begins, len(data))
-    parts = []
-    taken_n = 0
-    for k in np.flatnonzero(behind > before).tolist():
-        parts += [whole[taken_n:k], Chunks.of(_salvage(data, int(before[k]), int(behind[k])))]
-        taken_n = k
-    chunks = Chunks.joined([*parts, whole[taken_n:]])
+    damaged = np.flatnonzero(behind > before)
+    # What is read of a damaged stretch is a chunk of its own, without a time.
+    saved = [k for k in damaged.tolist() if _may_be_of_box(data, int(before[k]), int(behind[k]))]
+    saved_at = before[saved] + CHUNK_HEADER.size
+    chunks = Chunks(
+        data,
+        np.insert(heads["kind"], saved, FROM_BOX),
+        np.insert(heads["host_s"], saved, math.nan),
+        np.insert(at, saved, saved_at),
+        np.insert(length_n, saved, behind[saved] - saved_at),
+    )
     truncated = bool(behind[-1] > before[-1])
-    damaged_n = int(np.count_nonzero(behind > before)) - truncated
-    return Log(chunks, damaged_n, int(np.sum(behind - before)), truncated)
+    return Log(chunks, len(damaged) - truncated, int(np.sum(behind - before)), truncated)
 
 
 def _heads(data: bytes, places: npt.NDArray[np.int64]) -> npt.NDArray[np.void]:
@@ -190,9 +193,10 @@ def _heads(data: bytes, places: npt.NDArray[np.int64]) -> npt.NDArray[np.void]:
     return heads.view(_HEAD_DTYPE).reshape(len(places))
 
 
-def _salvage(data: bytes, start: int, end: int) -> list[Chunk]:
-    """The bytes of a damaged stretch, unless it did not come from the box; frames have checksums of their own."""
-    if data[start + 4 : start + 5] in (bytes([TO_BOX]), bytes([HOST_NOTE])):
-        return []
-    body = data[start + CHUNK_HEADER.size : end]
-    return [Chunk(FROM_BOX, math.nan, body)] if body else []
+def _may_be_of_box(data: bytes, start: int, end: int) -> bool:
+    """True when something is left behind the head of a damaged stretch that may have come from the box.
+
+    Frames have checksums of their own.
+    """
+    is_other = data[start + 4 : start + 5] in (bytes([TO_BOX]), bytes([HOST_NOTE]))
+    return not is_other and end > start + CHUNK_HEADER.size

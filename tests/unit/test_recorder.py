@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,22 @@ def test_what_is_no_log_is_refused_in_one_line(tmp_path: Path, data: bytes, word
 def test_an_absent_log_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SessionError, match="cannot read"):
         read_log(tmp_path / "none")
+
+
+def test_thousands_of_damaged_places_cost_no_more_memory_than_one(tmp_path: Path) -> None:
+    writer = LogWriter(tmp_path / "log")
+    for k in range(4000):
+        writer.append(Chunk(FROM_BOX, float(k), b"0123456789" * 5))
+    writer.close()
+    data = bytearray((tmp_path / "log").read_bytes())
+    each_n = CHUNK_HEADER.size + 50
+    for k in range(0, 4000, 2):
+        data[FILE_HEADER.size + k * each_n + CHUNK_HEADER.size] ^= 1
+    (tmp_path / "log").write_bytes(data)
+    tracemalloc.start()
+    log = read_log(tmp_path / "log")
+    peak_n = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (log.damaged_n, len(log.chunks)) == (2000, 4000)
+    assert [math.isnan(chunk.host_s) for chunk in log.chunks[:4]] == [True, False, True, False]
+    assert peak_n < 10 * len(data)
