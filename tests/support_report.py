@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hbc_host.analysis import Analysis, SiteResult, StepEffect, TrainResponse
 from hbc_host.clinic.protocol_file import ProtocolFile, Signature
 from hbc_host.clinic.screening import TOPICS, State, screen
@@ -252,3 +256,11 @@ def full_parts() -> SessionParts:
         True,
         full_course(),
     )
+
+
+def pdf_text(path: Path, *options: str) -> str:
+    """Words of a PDF without spaces: lines end elsewhere than on the page. Skips where pdftotext is absent."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext is absent: apt install poppler-utils")
+    found = subprocess.run(["pdftotext", *options, str(path), "-"], capture_output=True, text=True, check=True)
+    return "".join(found.stdout.split())

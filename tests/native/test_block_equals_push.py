@@ -108,12 +108,14 @@ def by_blocks(state: Any, samples: Samples, mask: Mask | None, lengths: NDArray[
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
 def test_blocks_of_any_length_find_the_same_and_leave_the_same_state(rate_hz: int) -> None:
     rng = np.random.default_rng(rate_hz)
-    samples = signals(rate_hz, rng)
-    for name, mask in masks(len(samples), rate_hz, rng).items():
+    once = signals(rate_hz, rng)
+    for name, mask in masks(len(once), rate_hz, rng).items():
+        # Dense pulses hide most beats, which are not reported then: twice the length has as many as the others.
+        samples, mask = (np.tile(once, 2), np.tile(mask, 2)) if name == "dense" and mask is not None else (once, mask)
         rails_lsb, first_idx = int(rng.choice([32767, 900])), int(rng.choice([0, 2**32 - 5000]))
         pushed = new_state(rate_hz, rails_lsb, first_idx)
         expected = by_push(pushed, samples, mask)
-        assert len(expected) > 20 * ffi.sizeof("hbc_rpeak_peak"), name
+        assert len(expected) > 30 * ffi.sizeof("hbc_rpeak_peak"), name
         for kind in ("whole", "short", "any"):
             state = new_state(rate_hz, rails_lsb, first_idx)
             found = by_blocks(state, samples, mask, block_lengths(kind, len(samples), rng))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from hbc_host.report.language import language
 from hbc_host.report.page import Page, Table
 from hbc_host.report.pdf import render_pdf
 from hbc_host.report.writing import write_page, write_report
-from support_report import MADE, analysis_of, beside, compared, four_sites_of_one_person, full_parts, site_of
+from support_report import MADE, analysis_of, beside, compared, four_sites_of_one_person, full_parts, pdf_text, site_of
 
 WILD = '#panic("x") $x_1$ *b* <b> \\ [red] "q" `c`'
 
@@ -33,20 +31,13 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return page, write_page(page, tmp_path_factory.mktemp("pdf") / f"{request.param}.pdf")
 
 
-def text_of(path: Path, *options: str) -> str:
-    if shutil.which("pdftotext") is None:
-        pytest.skip("pdftotext is absent: apt install poppler-utils")
-    found = subprocess.run(["pdftotext", *options, str(path), "-"], capture_output=True, text=True, check=True)
-    return "".join(found.stdout.split())  # lines end elsewhere than on the page
-
-
 def dense(text: str) -> str:
     return "".join(text.split())
 
 
 def test_every_word_and_number_of_the_page_is_in_the_pdf(made: tuple[Page, Path]) -> None:
     page, path = made
-    text = text_of(path)
+    text = pdf_text(path)
     assert page.verdict is not None
     wanted = [page.badge, *(value for _, value in page.facts), page.verdict.overall, page.verdict.difference]
     for section in page.sections:
@@ -61,7 +52,7 @@ def test_every_word_and_number_of_the_page_is_in_the_pdf(made: tuple[Page, Path]
 
 def test_every_cell_of_every_table_is_in_the_pdf(made: tuple[Page, Path]) -> None:
     page, path = made
-    text = text_of(path)
+    text = pdf_text(path)
     tables = [block for section in page.sections for block in section.blocks if isinstance(block, Table)]
     assert len(tables) >= 6
     texts = [cell.text for table in tables for row in table.rows for cell in row.cells]
@@ -71,7 +62,7 @@ def test_every_cell_of_every_table_is_in_the_pdf(made: tuple[Page, Path]) -> Non
 
 def test_page_one_decides(made: tuple[Page, Path]) -> None:
     page, path = made
-    first = text_of(path, "-f", "1", "-l", "1")
+    first = pdf_text(path, "-f", "1", "-l", "1")
     assert page.verdict is not None
     for one in (page.title, page.verdict.overall, page.verdict.caution, "Dr. B. de Vries", "A. Jansen", "52 %MSO"):
         assert dense(one) in first

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hbc_host.chunks import FROM_BOX
+import numpy as np
+
+from hbc_host.chunks import FROM_BOX, Chunks
 from hbc_host.errors import SessionError
 from hbc_host.parts import log_parts
 from hbc_host.recorder import read_log
@@ -54,8 +56,8 @@ def recording_times(session: Session) -> RecordingTimes:
     if len(parts) > 1:
         return unknown
     try:
-        chunks = read_log(parts[0]).chunks
+        chunks = Chunks.of(read_log(parts[0]).chunks)
     except SessionError:
         return unknown
-    known_s = [chunk.host_s for chunk in chunks if chunk.kind == FROM_BOX and math.isfinite(chunk.host_s)]
-    return RecordingTimes(known_s[0], known_s[-1] - known_s[0], by_host=True) if known_s else unknown
+    known_s = chunks.host_s[(chunks.kind == FROM_BOX) & np.isfinite(chunks.host_s)]
+    return RecordingTimes(float(known_s[0]), float(known_s[-1] - known_s[0]), by_host=True) if len(known_s) else unknown
