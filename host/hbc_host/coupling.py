@@ -22,16 +22,14 @@ from hbc_host.doubts import doubts
 from hbc_host.effects import interval_change_ms, weighted_fall
 from hbc_host.evidence import ALPHA, Fit
 from hbc_host.intervals import Bounds, invert
-from hbc_host.peaks import null_noise
 from hbc_host.reasons import reasons_for
-from hbc_host.stretches import Stretch, prepare
+from hbc_host.stretches import Stretch
+from hbc_host.weighing import null_fit, weigh
 
 FloatArray = npt.NDArray[np.float64]
 
 #: With an uncertain start one direction must be this many times more likely than the other, else neither is claimed.
 DIRECTION_RATIO = 3.0
-#: What few dose responses leave of a ramp's response looks like a rhythm on the cycle frequency: caution ends here.
-CAUTION_RAMP_MAX = 1.08
 #: Intervals are this much wider than the test turned around, as the shape of the response is only estimated.
 SHAPE_WIDENING = 1.3
 
@@ -152,24 +150,12 @@ def fit_candidates(
     start_uncertainty_s: float,
 ) -> RunFit:
     """Fit a usable run under the given hypotheses."""
-    run, rest = prepare(design, rest_s)
-    signals = run.block.scaled(build.signals(design, list(candidates)))
-    dof, used = run.block.dof, rest
-    fit = evidence.evidence(run.row, None, signals, dof)
-    if rest is not None and evidence.is_stale(fit, run.row, rest.row, signals):
-        used = None
-    rest_row, rest_block = (None, None) if used is None else (used.row, used.block)
-    if used is not None:
-        fit = evidence.evidence(run.row, rest_row, signals, dof)
-    # Of one shift only: over all of them the mean response is flat.
-    first = signals[[item.shift_s == candidates[0].shift_s for item in candidates]].mean(axis=0)
-    noise = null_noise(design, run, used, evidence.null_residual(fit, run.row, signals), first)
-    surrogates = evidence.surrogate_rows(noise.filter_, noise.sigma_bpm, run.block, rest_block)
-    is_ramp = any(float(np.ptp(item.dose)) > 0.0 for item in candidates)
-    caution = min(noise.caution, CAUTION_RAMP_MAX) if is_ramp else noise.caution
-    null = evidence.evidence(*surrogates, signals, dof, caution)
+    weighed = weigh(design, candidates, rest_s)
+    null = null_fit(weighed, candidates)
+    run, rest, used, signals, fit = weighed.run, weighed.rest, weighed.used, weighed.signals, weighed.fit
     p_value = evidence.p_value(fit, null)
-    bounds = invert(run.row, rest_row, signals, dof, fit, null).widened(SHAPE_WIDENING)
+    rest_row = None if used is None else used.row
+    bounds = invert(run.row, rest_row, signals, run.block.dof, fit, null).widened(SHAPE_WIDENING)
     # Under a shift of half a cycle slowing looks like speeding: evidence for either must then stand out.
     ratio = abs(float(fit.slowing[0] - fit.speeding[0]))
     is_open = start_uncertainty_s > 0.0 and ratio < math.log(DIRECTION_RATIO)

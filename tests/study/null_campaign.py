@@ -26,10 +26,10 @@ import numpy as np
 # A script's own folder is on the path already; a test that loads this file by path needs it too.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from backgrounds import real_windows
-from hbc_host.coupling import CouplingResult, estimate_coupling
 from hbc_host.trains import Protocol, parse_protocol
 from null_pieces import Outcome, Pieces, estimator_version
-from null_worlds import REST_S, TRAINS_N, WORLDS, World, real_world
+from null_verdict import verdict_of
+from null_worlds import REST_S, TRAINS_N, WORLDS, Recording, World, real_world
 from rich.console import Console
 from rich.progress import track
 from threadpoolctl import threadpool_limits
@@ -56,15 +56,9 @@ def real_worlds(folder: Path, protocol: Protocol) -> dict[str, World]:
     return {"real RR": real_world(calm), "real RR, any rhythm": real_world(every)}
 
 
-def one_estimate(world: World, protocol: Protocol, seeds: tuple[int, ...], run: int) -> CouplingResult:
-    """The estimate of one run, which has its own random numbers."""
-    one = world(np.random.default_rng((*seeds, run)), protocol)
-    return estimate_coupling(one.beats_s, one.onsets_s, train_s=one.train_s, gaps_s=one.gaps_s)
-
-
-def verdicts(world: World, protocol: Protocol, seeds: tuple[int, ...], runs_n: int) -> Counter[str]:
-    """Verdicts of as many runs."""
-    return Counter(one_estimate(world, protocol, seeds, run).verdict for run in range(runs_n))
+def one_run(world: World, protocol: Protocol, seeds: tuple[int, ...], run: int) -> Recording:
+    """One run, which has its own random numbers."""
+    return world(np.random.default_rng((*seeds, run)), protocol)
 
 
 @functools.lru_cache(maxsize=4)
@@ -79,8 +73,7 @@ def make_piece(folder: Path, name: str, key: str, seed: int, runs: list[int]) ->
     # Each row has its own hearts: with the same ones in all, rows would err together.
     seeds = (seed, zlib.crc32(key.encode()), TRAINS_N[name])
     with threadpool_limits(limits=1):
-        results = [(run, one_estimate(world, protocol, seeds, run)) for run in runs]
-    return [Outcome(name, key, seed, run, result.verdict, round(result.p_value, 6)) for run, result in results]
+        return [Outcome(name, key, seed, run, verdict_of(one_run(world, protocol, seeds, run))) for run in runs]
 
 
 Task = tuple[Path, str, str, int, list[int]]

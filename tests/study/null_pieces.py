@@ -1,6 +1,6 @@
 """A campaign in pieces: what was run stays in a file, and the next call goes on where the last one ended.
 
-The file is a table (CSV) with a line per run: version of the estimator, protocol, world, seed, run, verdict, p-value.
+The file is a table (CSV) with a line per run: version of the estimator, protocol, world, seed, run, verdict.
 Runs of another version stay in the file and are not counted. Several files can be joined with ``cat``.
 """
 
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
-FIELDS = ("code", "protocol", "world", "seed", "run", "verdict", "p_value")
+FIELDS = ("code", "protocol", "world", "seed", "run", "verdict")
 
 
 class Outcome(NamedTuple):
@@ -28,7 +28,6 @@ class Outcome(NamedTuple):
     seed: int
     run: int
     verdict: str
-    p_value: float
 
 
 @functools.lru_cache(maxsize=1)
@@ -36,7 +35,7 @@ def estimator_version() -> str:
     """Hash of the modules that an estimate and the worlds are made of, and of numpy's and scipy's version."""
     total = hashlib.sha256(f"{np.__version__} {scipy.__version__}".encode())
     worlds = Path(__file__).resolve().parent
-    paths = {worlds / "null_worlds.py", worlds / "backgrounds.py"}
+    paths = {worlds / name for name in ("null_worlds.py", "null_verdict.py", "backgrounds.py")}
     for name, module in list(sys.modules.items()):
         if name.startswith("hbc_host.") and getattr(module, "__file__", None):
             paths.add(Path(str(module.__file__)))

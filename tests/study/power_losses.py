@@ -23,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from backgrounds import FloatArray, real_windows
 from coupling_null import REST_S, TRAINS_N, Run, duration_s, make_run
-from hbc_host import blocks, coupling, evidence, peaks
+from hbc_host import blocks, evidence, peaks, weighing
 from hbc_host import design as build
 from hbc_host.beats import classify_beats
 from hbc_host.stretches import Stretch, prepare
@@ -84,7 +84,7 @@ def known_noise(*, in_test: bool) -> Change:
             return np.repeat(filter_[:, : covariance.shape[1]], covariance.shape[0], axis=0)
 
         with ExitStack() as stack:
-            stack.enter_context(swapped(coupling, "null_noise", lambda *given: noise))
+            stack.enter_context(swapped(weighing, "null_noise", lambda *given: noise))
             if in_test:
                 # Only the rows of the test have this memory; the first fit and stale rest use the longer one.
                 true = evidence._filters
@@ -136,7 +136,7 @@ def clipped(limit: float) -> Change:
             found.append(Stretch(part.window, block, row / block.scale))
         return found[0], found[1] if rest is not None else None
 
-    return lambda beats_s, run: swapped(coupling, "prepare", cleaned)
+    return lambda beats_s, run: swapped(weighing, "prepare", cleaned)
 
 
 CHANGES: dict[str, Change] = {

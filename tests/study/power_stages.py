@@ -4,9 +4,8 @@ Example: ``python tests/study/power_stages.py --protocol dash itbs ramp --seeds 
 
 A stage is a rule that calls a run coupled. Printed are the share of runs that it calls so per dip, and without any
 response, there for the three most restless records and for the others apart: a rule may owe its power to errors in the
-restless (of simulated hearts there are no such records). "One cut-off for all hearts" is the evidence that 5 % of all
-runs without response exceed, as in the notes from which the goals of power are; "its own" is that of the run's
-surrogates.
+restless (of simulated hearts there are no such records). "One cut-off for all hearts" is what 5 % of all runs without
+response exceed, a matched null, as the goals of power are meant; "its own" is that of the run's surrogates.
 """
 
 from __future__ import annotations
@@ -39,11 +38,19 @@ KNOWN_Z = float(ndtri(1.0 - ALPHA))
 STAGES = (
     "shape and noise known",
     "shape known, noise from the run",
+    "shape known, one cut-off for all hearts",
     "shape unknown, one cut-off for all hearts",
     "shape unknown, its own cut-off, no caution",
     "p < .05: the same with caution",
     "verdict coupled: the same with doubts",
 )
+
+
+class Common(NamedTuple):
+    """Cut-offs for all hearts: each is exceeded by 5 % of all runs without response."""
+
+    shape_known_z: float
+    evidence: float
 
 
 class Scores(NamedTuple):
@@ -57,12 +64,13 @@ class Scores(NamedTuple):
     p_value: float
     is_coupled: bool
 
-    def called(self, common: float) -> list[bool]:
-        """Is the run called coupled at each stage? ``common`` is the cut-off for all hearts."""
+    def called(self, common: Common) -> list[bool]:
+        """Is the run called coupled at each stage?"""
         return [
             self.all_known_z > KNOWN_Z,
             self.shape_known_z > KNOWN_Z,
-            self.evidence > common,
+            self.shape_known_z > common.shape_known_z,
+            self.evidence > common.evidence,
             self.p_no_caution < ALPHA,
             self.p_value < ALPHA,
             self.is_coupled,
@@ -125,7 +133,8 @@ def collect(background: str, name: str, dip_bpm: float, seeds: list[int], window
 
 def table(null: list[Scores], found: dict[float, list[Scores]]) -> str:
     """A row per stage: errors in restless and in other hearts, then power per dip."""
-    common = float(np.quantile([one.evidence for one in null], 1.0 - ALPHA))
+    known, unknown = zip(*((one.shape_known_z, one.evidence) for one in null), strict=True)
+    common = Common(*(float(np.quantile(values, 1.0 - ALPHA)) for values in (known, unknown)))
     is_restless = np.array([one.record in RESTLESS for one in null])
     errors = np.array([one.called(common) for one in null])
     powers = [np.mean([one.called(common) for one in runs], axis=0) for runs in found.values()]

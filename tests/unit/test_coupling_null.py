@@ -74,16 +74,16 @@ def test_what_can_be_found_at_most_grows_with_the_dip(study: ModuleType, records
 
 def test_a_part_changed_for_comparison_is_as_before_afterwards(study: ModuleType, records: Path) -> None:
     import power_losses
-    from hbc_host import blocks, coupling, evidence
+    from hbc_host import blocks, evidence, weighing
 
     windows = study.real_windows(records, study.duration_s("dash"))
     runs = [(windows[10][1], study.make_run("real", "dash", 2.0, 10, windows))]
-    before = (evidence.TEST_ORDER, blocks.SCALE_WIDTH_BEATS, evidence._filters, coupling.null_noise)
+    before = (evidence.TEST_ORDER, blocks.SCALE_WIDTH_BEATS, evidence._filters, weighing.null_noise)
     p = {
         name: float(power_losses.p_values(change, runs, oracle=False)[0])
         for name, change in power_losses.CHANGES.items()
     }
-    assert (evidence.TEST_ORDER, blocks.SCALE_WIDTH_BEATS, evidence._filters, coupling.null_noise) == before
+    assert (evidence.TEST_ORDER, blocks.SCALE_WIDTH_BEATS, evidence._filters, weighing.null_noise) == before
     assert p["as it is"] == study.make_run("real", "dash", 2.0, 10, windows).estimate().p_value
     # Rest is either used or not in this run, so one of the two changes nothing.
     unchanged = [name for name, value in p.items() if value == p["as it is"] and name != "as it is"]
@@ -100,7 +100,7 @@ def test_one_cut_off_for_all_hearts_hides_that_the_restless_pay_for_it(study: Mo
     restless = runs("230", [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 0.5)
     found = {2.0: runs("230", [6.0, 0.0], 0.01)}
     rows = power_stages.table(calm + restless, found).splitlines()
-    common = next(row for row in rows if "one cut-off" in row)
+    common = next(row for row in rows if "shape unknown, one cut-off" in row)
     assert common.endswith("| 0.050 | 0.500 | 0.000 | 0.500 |")
     own = next(row for row in rows if "with caution" in row)
     assert own.endswith("| 0.000 | 0.000 | 0.000 | 1.000 |")
@@ -111,6 +111,7 @@ def test_a_large_dip_in_a_calm_heart_is_called_at_every_stage(study: ModuleType,
 
     windows = [item for item in study.real_windows(records, study.duration_s("dash")) if item[0] == "112"][:1]
     (found,) = power_stages.collect("real", "dash", 3.0, [1], windows)
-    assert found.called(common=5.0) == [True] * len(power_stages.STAGES)
+    common = power_stages.Common(shape_known_z=3.0, evidence=5.0)
+    assert found.called(common) == [True] * len(power_stages.STAGES)
     (null,) = power_stages.collect("real", "dash", 0.0, [1], windows)
-    assert not any(null.called(common=5.0))
+    assert not any(null.called(common))

@@ -10,6 +10,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from hbc_host.coupling import estimate_coupling
 from hbc_host.trains import parse_protocol
 
 STUDY = Path(__file__).resolve().parents[1] / "study"
@@ -32,7 +33,10 @@ def test_hardly_any_world_without_response_is_called_coupled(campaign: ModuleTyp
     found: Counter[str] = Counter()
     for number, world in enumerate(campaign.WORLDS.values()):
         for name in ("dash", "itbs"):
-            found += campaign.verdicts(world, parse_protocol(name), (200 + number,), 1)
+            one = campaign.one_run(world, parse_protocol(name), (200 + number,), 0)
+            verdict = estimate_coupling(one.beats_s, one.onsets_s, train_s=one.train_s, gaps_s=one.gaps_s).verdict
+            assert campaign.verdict_of(one) == verdict
+            found[verdict] += 1
     assert found.total() == 2 * len(campaign.WORLDS)
     assert found["coupled"] <= POSITIVE_MAX_N, found
     assert found["unusable"] <= 2, found
