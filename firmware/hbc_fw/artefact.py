@@ -21,6 +21,7 @@ _OFFSET_MAX_Q4 = const(16777216)
 _EDGE_SHIFT = const(7)
 _KNOWN_VISITS = const(5)
 _LEARN_SHIFT = const(5)
+_FOLLOW_SHIFT = const(5)
 _VISITS_MAX = const(15)
 
 # Words of the C struct hbc_artefact inside hbc_rpeak.
@@ -222,14 +223,17 @@ def artefact_push(state, sample: int, kind: int) -> int:
         if size <= usual >> 1:
             known_and_small = 1
     steep = 0
-    if usual > 0:
-        if size > 4 * usual:
-            steep = 1
-        size = remains
-        if size < 0:
-            size = 0 - size
-        if size > usual + (usual >> 1):
-            steep = 1
+    if size > 4 * usual:
+        steep = 1
+    size = remains
+    if size < 0:
+        size = 0 - size
+    fits = 1  # as_learned
+    if size > usual + (usual >> 1):
+        fits = 0
+        steep = 1
+    if usual == 0:
+        steep = 0
     steep_left_n = int(s[_STEEP_LEFT_N])
     if steep:
         s[_STEEP_LEFT_N] = s[_TURN_N]
@@ -293,6 +297,9 @@ def artefact_push(state, sample: int, kind: int) -> int:
         s[_STEP_KNOWN] = 1
     if at_edge_n != 0 or visits_n < _KNOWN_VISITS:
         s[_STEP_KNOWN] = 0
+    follows = 0
+    if held and fits:
+        follows = int(s[_STEP_KNOWN])
     offset = ((int(s[_OFFSET_Q4]) ^ k) - k) + learned
     if offset > _OFFSET_MAX_Q4:
         offset = int(_OFFSET_MAX_Q4)
@@ -311,6 +318,9 @@ def artefact_push(state, sample: int, kind: int) -> int:
                 offset -= (offset >> leak_shift) + 1
             elif offset < 0:
                 offset += ((0 - offset) >> leak_shift) + 1
+    elif follows:
+        out += (sample * 16 - offset - out) >> (leak_shift - _FOLLOW_SHIFT)
+        held = 0
     s[_OFFSET_Q4] = offset
     s[_OUT_Q4] = out
     out = out >> 4

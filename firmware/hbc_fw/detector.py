@@ -2,8 +2,8 @@
 """Streaming R-peak detector on the device: the bit-exact viper twin of ``native/src/hbc_rpeak.c``.
 
 The manual is ``native/include/hbc_rpeak.h``; every function here carries the name and the order of its C sibling (there
-in headers by part: threshold, position, decision, signal), and the state is the C struct itself, word for word (the
-tests compare both memories).  Change one, change the other.
+in headers by part: threshold, position, near, decision, signal), and the state is the C struct itself, word for word
+(the tests compare both memories).  Change one, change the other.
 A call costs 400 instructions, more than a whole filter step, so what C calls at every step or sample stands where it is
 called, under its name: filter, watch_signal, track and decide in ``_step``, feed and take in ``_push_block``.  The TMS
 artefact filter is in ``hbc_fw.artefact``, on words of the same state: called once for all samples far from pulses, and
@@ -68,6 +68,7 @@ _RAW_MASK = const(511)
 _NOISY_Q10 = const(400)
 _SHAPE_MAX_N = const(32)
 _SHAPE_KNOWN_N = const(8)
+_FIT_MAX_N = const(64)
 _NEAR_N = const(12)
 _DOWN = const(256)
 
@@ -200,6 +201,7 @@ _ARTEFACT_OUT_LSB = const(341)
 
 # values of the C functions likeness_q10 and learn_shape: made once, as nothing may be allocated later.
 _SHAPE_VALUES = array("i", bytes(4 * _SHAPE_MAX_N))
+_FIT_VALUES = array("i", bytes(4 * _FIT_MAX_N))  # and of fitted
 
 
 # --- thresholds ------------------------------------------------------------------------------------------------------
@@ -363,15 +365,12 @@ def _update_threshold(state):
 
 
 @micropython.viper
-def _read_shape(state, values) -> int:
+def _read_bends(state, age: int, n: int, values) -> int:
     s = ptr32(state)
     v = ptr32(values)
     one = 1
     k = one << 31
     newest = int(s[_STEPS_N]) - 1
-    half_n = int(s[_SHAPE_HALF_N])
-    n = 2 * half_n + 1
-    age = int(s[_BEND_AGE]) + half_n
     most = 1
     i = 0
     while i < n:
@@ -396,6 +395,15 @@ def _read_shape(state, values) -> int:
     while i < n:
         v[i] = (((int(v[i]) ^ k) - k) >> down) << up
         i += 1
+    return down - up
+
+
+@micropython.viper
+def _read_shape(state, values) -> int:
+    s = ptr32(state)
+    half_n = int(s[_SHAPE_HALF_N])
+    n = 2 * half_n + 1
+    _read_bends(state, int(s[_BEND_AGE]) + half_n, n, values)
     return n
 
 
@@ -653,6 +661,107 @@ def _locate(state):
     s[_FOUND_Q8] = off
 
 
+# --- near pulses -----------------------------------------------------------------------------------------------------
+
+
+@micropython.viper
+def _fitted(state) -> int:
+    s = ptr32(state)
+    v = ptr32(_FIT_VALUES)
+    one = 1
+    k = one << 31
+    half_n = int(s[_SHAPE_HALF_N])
+    n = 2 * half_n + 1
+    energy_n = int(s[_ENERGY_N])
+    starts_n = 4 * int(s[_BEND_SEEK_N]) + 1
+    age = int(s[_HOLD_N]) + ((energy_n - 1) >> 1) + half_n + (starts_n >> 1)
+    shift = int(_read_bends(state, age, n + starts_n - 1, _FIT_VALUES))
+    own = 0
+    energy = 0
+    first = half_n - (energy_n >> 1)
+    i = 0
+    while i < n:
+        shape = (int(s[_SHAPE + i]) ^ k) - k
+        own += shape * shape
+        if i >= first:
+            if i < first + energy_n:
+                if shape < 0:
+                    energy -= shape
+                else:
+                    energy += shape
+        i += 1
+    best = 0
+    start = 0
+    while start < starts_n:
+        both = 0
+        i = 0
+        while i < n:
+            both += ((int(v[start + i]) ^ k) - k) * ((int(s[_SHAPE + i]) ^ k) - k)
+            i += 1
+        if both > best:
+            best = both
+        start += 1
+    best = (best >> 10) * 1024 // ((own >> 10) + 1)
+    if best > 4095:
+        best = 4095
+    energy = energy * best >> 10
+    if shift < 0:
+        return energy >> (0 - shift)
+    return energy << shift
+
+
+@micropython.viper
+def _stands_out(state, energy: int, seen_q5: int) -> int:
+    s = ptr32(state)
+    near = int(s[_CAND_NEAR])
+    signal = int(_weighted(state, int(s[_SIGNAL_MID]), int(s[_SIGNAL_FINE_MID])))
+    usual = int(s[_NEAR + near])
+    if near > 0:
+        if int(s[_NEAR + near - 1]) > usual:
+            usual = int(s[_NEAR + near - 1])
+    if near < _NEAR_N - 1:
+        if int(s[_NEAR + near + 1]) > usual:
+            usual = int(s[_NEAR + near + 1])
+    known = 0
+    most = signal
+    if int(s[_SHAPE_N]) == _SHAPE_KNOWN_N:
+        known = 1
+    else:
+        most = usual
+        if most > (signal >> 6) * 26:
+            most = (signal >> 6) * 26
+        most += (signal >> 6) * 16
+    if (usual >> 1) * 7 < most:
+        most = (usual >> 1) * 7
+    if energy > most:
+        return 1
+    if known == 0:
+        return 0
+    limit_q10 = 340 + (int(_share_q10(usual, signal + 1)) * 11 >> 6)
+    if (int(_fitted(state)) >> 5) * seen_q5 > (int(s[_SIGNAL_MID]) >> 10) * limit_q10:
+        return 1
+    return 0
+
+
+@micropython.viper
+def _shows_too_little(state, energy: int, since_n: int) -> int:
+    s = ptr32(state)
+    one = 1
+    k = one << 31
+    of_n = int(s[_HIDDEN_OF_N])
+    seen_q5 = (of_n - int(s[_CAND_HIDDEN_N])) * 64 // of_n
+    if seen_q5 < 32:
+        energy = (energy >> 5) * seen_q5
+        if energy <= int(_limit_at(state, since_n)):
+            return 1
+    else:
+        seen_q5 = 32
+    if (int(s[_CAND_NEAR]) ^ k) - k >= 0:
+        if int(_stands_out(state, energy, seen_q5)) == 0:
+            return 1
+    return 0
+
+
 # --- decision --------------------------------------------------------------------------------------------------------
 # An index may exceed 2^30, so it travels as the number of the state word that holds it.
 
@@ -822,48 +931,6 @@ def _learn(state):
 
 
 @micropython.viper
-def _near_limit(state) -> int:
-    s = ptr32(state)
-    one = 1
-    k = one << 31
-    near = (int(s[_CAND_NEAR]) ^ k) - k
-    if near < 0:
-        return 0
-    signal = int(_weighted(state, int(s[_SIGNAL_MID]), int(s[_SIGNAL_FINE_MID])))
-    usual = int(s[_NEAR + near])
-    if near > 0:
-        if int(s[_NEAR + near - 1]) > usual:
-            usual = int(s[_NEAR + near - 1])
-    if near < _NEAR_N - 1:
-        if int(s[_NEAR + near + 1]) > usual:
-            usual = int(s[_NEAR + near + 1])
-    most = usual
-    if most > (signal >> 6) * 26:
-        most = (signal >> 6) * 26
-    most += (signal >> 6) * 16
-    usual = (usual >> 1) * 7
-    if usual > most:
-        usual = most
-    return usual + (signal >> 10) * int(_shape_part(state))
-
-
-@micropython.viper
-def _hides_too_much(state, energy: int, since_n: int) -> int:
-    s = ptr32(state)
-    of_n = int(s[_HIDDEN_OF_N])
-    seen_q5 = (of_n - int(s[_CAND_HIDDEN_N])) * 64 // of_n
-    limit = int(_near_limit(state))
-    if seen_q5 < 32:
-        energy = (energy >> 5) * seen_q5
-        other = int(_limit_at(state, since_n))
-        if other > limit:
-            limit = other
-    if energy <= limit:
-        return 1
-    return 0
-
-
-@micropython.viper
 def _candidate(state, coarse: int, fine: int):
     s = ptr32(state)
     since_n = int(s[_SINCE_N]) - int(s[_HOLD_N])
@@ -872,7 +939,7 @@ def _candidate(state, coarse: int, fine: int):
     _locate(state)
     learn_n = int(s[_LEARN_N])
     if int(s[_LEARN_LEFT_N]) == 0:
-        if int(_hides_too_much(state, int(_weighted(state, coarse, fine)), since_n)):
+        if int(_shows_too_little(state, int(_weighted(state, coarse, fine)), since_n)):
             return
         _classify(state, coarse, fine, _FOUND_IDX, int(s[_FOUND_Q8]), since_n)
     elif learn_n < 16:

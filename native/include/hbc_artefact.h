@@ -15,6 +15,9 @@
  *    wave that began under a pulse keeps some height and an artefact of odd size is half a step.
  *  * Where there is no ECG to be had, the output holds: on a rail; where the artefact is steeper than four R waves, or
  *    what remains of it than 1.5; at a lag not learned yet; on the pulse itself unless its artefact is known and small.
+ *  * Where the artefact is steep, but known and as learned, the output follows what is left of the input by 1/8 a sample
+ *    (500 Hz), and is not called held: a pulse is up to a sample earlier or later than usual, which makes a spike of either
+ *    sign that passes, while an R wave stays.
  *  * Within 8 ms of a rail, or when the artefact is not known well, the step across the hold is dropped.  The slope on
  *    which an amplifier recovers from a long rail is followed and taken off too, where none has been learned.
  *
@@ -84,7 +87,8 @@ typedef struct {
 /* Prepare *filter for a stream at rate_hz, 100..1000 Hz. */
 void hbc_artefact_init(hbc_artefact *filter, int32_t rate_hz);
 
-/* Push one sample; the cleaned one is filter->out_lsb.  Returns 1 when it is held because of a pulse, else 0. */
+/* Push one sample; the cleaned one is filter->out_lsb.  Returns 1 when it is held because of a pulse, else 0, as where
+ * the output only follows. */
 int32_t hbc_artefact_push(hbc_artefact *filter, int16_t sample_lsb, int32_t kind);
 
 /* The same as samples_n pushes of ECG while since_n == awake_n, that is 3 s after the last pulse; samples_n >= 1. */

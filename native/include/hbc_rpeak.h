@@ -16,11 +16,13 @@
  *               or until the threshold has come down to it, at most 2.5 s after the last report; when no beat at all has been
  *               found for 2.5 s the thresholds halve once a second and the candidate held back may follow then.
  * Work        : constant per sample; a candidate (at most one per hold time, 150 ms or more) adds a search over at
- *               most 13 filtered and 92 raw values.  Nothing grows with the length of a bad stretch.
+ *               most 13 filtered and 92 raw values, near a TMS pulse 25 fits of a shape of 29 values.  Nothing grows
+ *               with the length of a bad stretch.
  * TMS         : samples marked HBC_RPEAK_BLANKED pass hbc_artefact.h, which takes the artefacts out and holds where it
  *               cannot; meanwhile neither search-back nor giving way runs.  Near pulses a candidate must exceed 3.5
- *               times what is usual at that time after a pulse, and one of which more than half was held needs the more
- *               energy the less was seen: no evidence, no beat.  Without pulses all this changes nothing.
+ *               times what is usual at that time after a pulse, or hold a third of a beat and more: its usual shape is
+ *               fitted to the candidate.  One of which more than half was held needs the more energy the less was seen:
+ *               no evidence, no beat.  Without pulses all this changes nothing.
  * Overflow    : cannot happen for any int16 input; bounds of every intermediate in docs/detector.md, asserted by
  *               building with -DHBC_RPEAK_CHECK.  Only the two sample counters wrap, on purpose, as uint32.
  * Requires    : >> of a negative int32 is arithmetic (checked at compile time).

@@ -21,6 +21,7 @@ enum {
     EDGE_SHIFT = 7,     /* the outer 1/128 of the range is its edge */
     KNOWN_VISITS = 5,   /* an artefact seen this often is known */
     LEARN_SHIFT = 5,    /* and finally averaged over 32 bursts */
+    FOLLOW_SHIFT = 5,   /* follows over 1/32 of the time in which the offset leaks away, 10 to 20 ms */
     VISITS_MAX = 15
 };
 
@@ -221,13 +222,18 @@ static void learn(hbc_artefact *filter, int32_t slope_q4)
     filter->learned[filter->lag_n] = mean_q4 * 16 + visits_n;
 }
 
+/* What remains of the artefact is no steeper than 1.5 R waves. */
+static int32_t as_learned(const hbc_artefact *filter, int32_t remains_q4)
+{
+    return magnitude(remains_q4) <= filter->usual_q4 + (filter->usual_q4 >> 1);
+}
+
 /* No ECG can be read where the artefact is steeper than 4 R waves, or what remains of it than 1.5; nor just after: the
  * turn of a large spike is flat for a moment. */
 static int32_t too_steep(hbc_artefact *filter, int32_t remains_q4, int32_t learned_q4)
 {
     const int32_t r_wave_q4 = filter->usual_q4;
-    if (r_wave_q4 > 0
-        && (magnitude(remains_q4) > r_wave_q4 + (r_wave_q4 >> 1) || magnitude(learned_q4) > 4 * r_wave_q4)) {
+    if (r_wave_q4 > 0 && (!as_learned(filter, remains_q4) || magnitude(learned_q4) > 4 * r_wave_q4)) {
         filter->steep_left_n = filter->turn_n;
         return 1;
     }
@@ -272,10 +278,14 @@ static void follow_drift(hbc_artefact *filter, int32_t remains_q4, int32_t learn
     CHECK(magnitude(filter->drift_q4) <= 1 << 21);
 }
 
-/* The output of this sample.  held: no ECG to be had; doubtful: nor is the artefact's share of the step known. */
-static void put(hbc_artefact *filter, int32_t sample_lsb, int32_t learned_q4, int32_t held, int32_t doubtful)
+/* The output of this sample.  held: no ECG to be had; doubtful: nor is the artefact's share of the step known; fits: it
+ * is as learned.  When it is, only steep, the output follows slowly: a pulse comes up to a sample earlier or later than
+ * usual, which makes a spike of either sign that passes, while an R wave stays.  Returns whether it does. */
+static int32_t put(hbc_artefact *filter, int32_t sample_lsb, int32_t learned_q4, int32_t held, int32_t doubtful,
+                   int32_t fits)
 {
     const int32_t in_q4 = sample_lsb * 16;
+    int32_t follows;
     if (held && !filter->holding) {
         filter->holding = 1;
         filter->step_known = 1;
@@ -283,6 +293,7 @@ static void put(hbc_artefact *filter, int32_t sample_lsb, int32_t learned_q4, in
     if (doubtful) {
         filter->step_known = 0;
     }
+    follows = held && fits && filter->step_known;
     filter->offset_q4 += learned_q4;
     if (filter->offset_q4 > OFFSET_MAX_Q4) {
         filter->offset_q4 = OFFSET_MAX_Q4;
@@ -299,6 +310,8 @@ static void put(hbc_artefact *filter, int32_t sample_lsb, int32_t learned_q4, in
         filter->offset_q4 += filter->drift_q4;
         filter->out_q4 = in_q4 - filter->offset_q4;
         filter->offset_q4 = toward_zero(filter->offset_q4, filter->leak_shift);
+    } else if (follows) {
+        filter->out_q4 += (in_q4 - filter->offset_q4 - filter->out_q4) >> (filter->leak_shift - FOLLOW_SHIFT);
     }
     CHECK(magnitude(filter->out_q4) <= 1 << 25 && magnitude(filter->offset_q4) <= 1 << 26);
     filter->out_lsb = filter->out_q4 >> 4;
@@ -307,11 +320,12 @@ static void put(hbc_artefact *filter, int32_t sample_lsb, int32_t learned_q4, in
     } else if (filter->out_lsb < -32768) {
         filter->out_lsb = -32768;
     }
+    return follows;
 }
 
 int32_t hbc_artefact_push(hbc_artefact *filter, int16_t sample_lsb, int32_t kind)
 {
-    int32_t slope_q4, remains_q4, learned_q4 = 0, visits_n = VISITS_MAX, in_window, off, lost, held;
+    int32_t slope_q4, remains_q4, learned_q4 = 0, visits_n = VISITS_MAX, in_window, off, lost, held, follows;
     follow_pulses(filter, kind == HBC_ARTEFACT_PULSE);
     if (filter->since_n == filter->awake_n) {
         if (kind == HBC_ARTEFACT_ECG) {
@@ -342,7 +356,8 @@ int32_t hbc_artefact_push(hbc_artefact *filter, int16_t sample_lsb, int32_t kind
     if (in_window && !lost && !filter->prev_lost) {
         learn(filter, slope_q4);
     }
-    put(filter, sample_lsb, learned_q4, held, filter->at_edge_n != 0 || visits_n < KNOWN_VISITS);
+    follows = put(filter, sample_lsb, learned_q4, held, filter->at_edge_n != 0 || visits_n < KNOWN_VISITS,
+                  as_learned(filter, remains_q4));
     filter->prev_lsb = sample_lsb;
     filter->prev_lost = lost;
     filter->lag_n += in_window;
@@ -350,5 +365,5 @@ int32_t hbc_artefact_push(hbc_artefact *filter, int16_t sample_lsb, int32_t kind
     if (filter->since_n == filter->awake_n) {
         fall_asleep(filter);
     }
-    return held;
+    return held && !follows;
 }

@@ -8,7 +8,8 @@
  * for odd shapes, T-wave rule, search-back -> position on the raw samples.
  *
  * One translation unit: here are init and the stream; levels, weights and shapes are in hbc_rpeak_threshold.h, the place of
- * the peak in hbc_rpeak_position.h, beat or not in hbc_rpeak_decision.h, the state of the signal in hbc_rpeak_signal.h.
+ * the peak in hbc_rpeak_position.h, what holds near TMS pulses in hbc_rpeak_near.h, beat or not in hbc_rpeak_decision.h, the
+ * state of the signal in hbc_rpeak_signal.h.
  */
 #include "hbc_rpeak_decision.h"
 #include "hbc_rpeak_signal.h"

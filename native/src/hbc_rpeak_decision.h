@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Beat, T wave or noise; the learning time, pulses, search-back and giving way.
+ * Beat, T wave or noise; the learning time, search-back and giving way.
  */
 #ifndef HBC_RPEAK_DECISION_H
 #define HBC_RPEAK_DECISION_H
 
-#include "hbc_rpeak_position.h"
-#include "hbc_rpeak_threshold.h"
+#include "hbc_rpeak_near.h"
 
 static int32_t rr_limit(const hbc_rpeak *det, int32_t rr_n)
 {
@@ -157,77 +156,6 @@ static void learn(hbc_rpeak *det)
     replay_learning(det, alone ? second_at : largest_at);
 }
 
-/* What a candidate near a pulse must exceed: recharge noise and what remains of an artefact come at the same time after
- * every pulse, beats do not.  3.5 times what is usual there while that is little; then a quarter of a beat and what is
- * usual, but no more than two thirds of a beat; less when it looks like one. */
-static int32_t near_limit(const hbc_rpeak *det)
-{
-    const int32_t signal = weighted(det, det->signal_mid, det->signal_fine_mid);
-    int32_t usual = 0, most, limit, i;
-    if (det->cand_near < 0) {
-        return 0;
-    }
-    for (i = det->cand_near - 1; i <= det->cand_near + 1; i++) {
-        if (i >= 0 && i < NEAR_N) {
-            usual = greater(usual, det->near[i]);
-        }
-    }
-    CHECK(usual <= 33 << 24 && signal <= ENERGY_MAX);
-    most = (signal >> 6) * 16 + lesser(usual, (signal >> 6) * 26);
-    limit = lesser((usual >> 1) * 7, most) + (signal >> 10) * shape_part(det);
-    CHECK(limit > -(1 << 30) && limit < 1 << 30);
-    return limit;
-}
-
-/* Follow the lower third of the energies at this time after a pulse, so that beats do not count; a quarter of a beat
- * until known better.  Held output has no energy and says nothing.  Returns the place in near[], -1 when no pulse is near. */
-static int32_t watch_near(hbc_rpeak *det, int32_t energy)
-{
-    const int32_t lag_n = det->artefact.lag_n;
-    int32_t place, usual;
-    if (lag_n >= det->artefact.lag_max_n) {
-        return -1;
-    }
-    place = (lag_n * det->near_recip_q16) >> 16;
-    CHECK(place >= 0 && place < NEAR_N);
-    usual = det->near[place];
-    if (energy >= det->floor_energy) {
-        if (usual == 0) {
-            usual = greater(energy, weighted(det, det->signal_mid, det->signal_fine_mid) >> 2);
-        } else {
-            usual = energy > usual ? usual + (usual >> 5) + 1 : usual - (usual >> 4);
-        }
-        det->near[place] = usual;
-    }
-    return place;
-}
-
-/* Spoilt steps show no ECG: how many there are among those that make the energy of a QRS complex and its neighbours. */
-static void watch_hidden(hbc_rpeak *det)
-{
-    const int32_t last = det->hidden_of_n - 1;
-    int32_t gone;
-    if ((det->spoilt | det->hidden[0] | det->hidden[1]) == 0) { /* far from pulses */
-        return;
-    }
-    gone = (last < 20 ? det->hidden[0] >> last : det->hidden[1] >> (last - 20)) & 1;
-    det->hidden[1] = ((det->hidden[1] << 1) | (det->hidden[0] >> 19)) & 0xFFFFF;
-    det->hidden[0] = ((det->hidden[0] << 1) | det->spoilt) & 0xFFFFF;
-    det->hidden_n += det->spoilt - gone;
-    CHECK(det->hidden_n >= 0 && det->hidden_n <= det->hidden_of_n);
-}
-
-/* More than half hidden: the energy counts only as far as the rest was seen, down to nothing.  Between two rails the
- * artefact itself would pass for a beat, and a true one could not be placed. */
-static int32_t hides_too_much(const hbc_rpeak *det, int32_t energy, int32_t since_n)
-{
-    const int32_t seen_q5 = (det->hidden_of_n - det->cand_hidden_n) * 64 / det->hidden_of_n;
-    if (seen_q5 >= 32) {
-        return energy <= near_limit(det);
-    }
-    return (energy >> 5) * seen_q5 <= greater(near_limit(det), limit_at(det, since_n));
-}
-
 static void candidate(hbc_rpeak *det, int32_t coarse, int32_t fine)
 {
     const int32_t since_n = det->since_n - det->hold_n;
@@ -236,7 +164,7 @@ static void candidate(hbc_rpeak *det, int32_t coarse, int32_t fine)
     }
     locate(det);
     if (det->learn_left_n == 0) {
-        if (hides_too_much(det, weighted(det, coarse, fine), since_n)) {
+        if (shows_too_little(det, weighted(det, coarse, fine), since_n)) {
             return;
         }
         classify(det, coarse, fine, det->found_idx, det->found_q8, since_n);

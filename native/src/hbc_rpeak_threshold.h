@@ -110,14 +110,13 @@ static void update_threshold(hbc_rpeak *det)
     CHECK(det->threshold <= ENERGY_MAX);
 }
 
-/* Bend of the candidate around its extremum, oldest first, the largest brought to 2^11..2^12.  Returns how many. */
-static int32_t read_shape(const hbc_rpeak *det, int32_t *values)
+/* n bends from this age on, oldest first, the largest brought to 2^11..2^12.  Returns by how much they were shifted to
+ * the right; below 0: to the left.  Only at over 180 steps a second does anybody ask for more than the ring has. */
+static int32_t read_bends(const hbc_rpeak *det, int32_t age, int32_t n, int32_t *values)
 {
-    const int32_t n = 2 * det->shape_half_n + 1;
-    int32_t i, age, most = 1, down = 0, up = 0;
+    int32_t i, most = 1, down = 0, up = 0;
     for (i = 0; i < n; i++) {
-        age = lesser(det->bend_age + det->shape_half_n - i, 63); /* only steps of over 180 Hz reach the ring's end */
-        values[i] = det->bend_ring[(det->steps_n - 1u - (uint32_t)age) & 63];
+        values[i] = det->bend_ring[(det->steps_n - 1u - (uint32_t)lesser(age - i, 63)) & 63];
         most = greater(most, magnitude(values[i]));
     }
     while (most >> down >= 1 << 12) {
@@ -129,6 +128,14 @@ static int32_t read_shape(const hbc_rpeak *det, int32_t *values)
     for (i = 0; i < n; i++) {
         values[i] = (values[i] >> down) * (1 << up);
     }
+    return down - up;
+}
+
+/* Bend of the candidate around its extremum.  Returns how many values. */
+static int32_t read_shape(const hbc_rpeak *det, int32_t *values)
+{
+    const int32_t n = 2 * det->shape_half_n + 1;
+    read_bends(det, det->bend_age + det->shape_half_n, n, values);
     return n;
 }
 

@@ -76,6 +76,7 @@ enum {
     NOISY_Q10 = 400,        /* usual energy / beat energy of a noisy second */
     SHAPE_MAX_N = 32,       /* places of shape[] */
     SHAPE_KNOWN_N = 8,      /* beats that make a shape */
+    FIT_MAX_N = 64,         /* bends that a shape is fitted to: 53 at 239 steps/s */
     NEAR_N = 12,            /* places of near[] */
     DOWN = 256              /* flag beside the fraction of a position: the R wave points down */
 };

@@ -125,6 +125,22 @@ class Judge:
         if self.waiting is None or energy > self.weigh(self.waiting.size):
             self.waiting = candidate
 
+    def shows_enough(self, candidate: Candidate, now: int, view: View, nearby: Nearby) -> bool:
+        """Is enough of it seen, and near a pulse, does it stand out?"""
+        top, seen_q5, energy = candidate.step, self.clear.seen_q5(candidate.step), self.weigh(candidate.size)
+        if seen_q5 < 32:
+            energy = (energy >> 5) * seen_q5
+            shape_q10 = self.shapes.part_q10(view, self.noise_share(now))
+            if energy <= self.limit(top - self.last.step, shape_q10, self.clear.hidden_part(top, 1024)):
+                return False
+        if not nearby.at(top):
+            return True
+        fit = self.shapes.fitted(top, now)
+        if energy > nearby.enough(top, self.beat_energy, fit is not None):
+            return True
+        needed = (self.typical(self.signal)[0] >> 10) * nearby.part_q10(top, self.beat_energy)
+        return fit is not None and (fit >> 5) * seen_q5 > needed
+
     def learn(self, seen: list[Candidate], now: int) -> None:
         """Start from the largest, unless it is a lone giant; then judge all that was seen."""
         _, start = lone_giant(seen)
@@ -186,13 +202,7 @@ def decide(bands: Bands, locate: Locator, clear: ClearTime, nearby: Nearby, plan
             if bands.coarse[top] >= plan.floor:
                 candidate = Candidate(top, bands.size(top), locate(top))
                 view = judge.shapes.view(candidate.peak[3], now, nearby.at(top))
-                shape_q10 = judge.shapes.part_q10(view, judge.noise_share(now))
-                counted, limit = judge.weigh(candidate.size), nearby.limit(top, judge.beat_energy, shape_q10)
-                if clear.seen(top, counted) < counted:
-                    interval, hidden_q10 = top - judge.last.step, clear.hidden_part(top, 1024)
-                    counted = clear.seen(top, counted)
-                    limit = max(limit, judge.limit(interval, shape_q10, hidden_q10))
-                if counted > limit:
+                if judge.shows_enough(candidate, now, view, nearby):
                     judge.judge(candidate, now, view)
 
 

@@ -161,16 +161,27 @@ def drift_of(remains: IntArray, run: IntArray, steady: Flags, learned: Flags, sp
 
 @dataclass(frozen=True)
 class Awake:
-    """One period awake: of each sample the input, the artefact's slope, the drift (all q4), held and doubtful."""
+    """One period awake: of each sample input, artefact's slope and drift (all q4), held, doubtful, and as learned."""
 
     in_q4: list[int]
     slope: list[int]
     drift: list[int]
     held: Flags
     doubtful: list[bool]
+    fits: list[bool]
+
+    def follows(self) -> Flags:
+        """In a hold, what is as learned is followed until the first doubt."""
+        flags = np.zeros(len(self.held), np.bool_)
+        for held, span in spells(self.held):
+            if held:
+                sure = np.cumsum(self.doubtful[span]) == 0
+                flags[span] = sure & self.fits[span]
+        return flags
 
     def output_q4(self, out: int, leak_shift: int) -> Iterator[int]:
         """Hold by hold; ``out`` is the output before."""
+        follows = self.follows().tolist()
         offset, known, released = 0, False, False
         for held, span in spells(self.held):
             for i in range(span.start, span.stop):
@@ -182,6 +193,8 @@ class Awake:
                     offset += self.drift[i]
                     out = self.in_q4[i] - offset
                     offset = toward_zero(offset, leak_shift)
+                elif follows[i]:
+                    out += (self.in_q4[i] - offset - out) >> (leak_shift - 5)
                 yield out
             released, known = held, not any(self.doubtful[span.start : span.stop + 1])
 
@@ -194,7 +207,8 @@ def cleaned(raw: IntArray, kinds: NDArray[np.uint8], rate_hz: int) -> Cleaned:
     artefact = Artefact(data, pulses, spans.window)
     usual = data.usual_slope(rate_hz)
     remains = 16 * (raw - data.before) - artefact.slope
-    steep = (usual > 0) & ((np.abs(remains) > usual + (usual >> 1)) | (np.abs(artefact.slope) > 4 * usual))
+    fits = np.abs(remains) <= usual + (usual >> 1)
+    steep = (usual > 0) & (~fits | (np.abs(artefact.slope) > 4 * usual))
     unsure = artefact.visits < KNOWN_VISITS
     blind = data.off | ((artefact.visits == 0) & (pulses.since < spans.ms(40)))
     blind |= (kinds == PULSE) & (unsure | (np.abs(artefact.slope) > usual >> 1))
@@ -208,8 +222,8 @@ def cleaned(raw: IntArray, kinds: NDArray[np.uint8], rate_hz: int) -> Cleaned:
         drift = drift_of(remains[span], run, steady, learned, spans)
         lists = ((16 * raw)[span].tolist(), artefact.slope[span].tolist(), drift.tolist())
         after_edge = since(lost, spans.ms(8) + 1) <= spans.ms(8)
-        awake = Awake(*lists, held, (after_edge | unsure[span]).tolist())
+        awake = Awake(*lists, held, (after_edge | unsure[span]).tolist(), fits[span].tolist())
         out_q4[span] = list(awake.output_q4(int(out_q4[data.last_before[span.start]]), spans.leak_shift))
-        all_held[span] = held
+        all_held[span] = held & ~awake.follows()
     last = np.append(data.last_before[1:], np.flatnonzero(data.awake | data.resting)[-1])
     return Cleaned(np.clip(out_q4[last] >> 4, -32768, 32767), all_held, pulses.lag)

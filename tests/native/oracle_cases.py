@@ -3,12 +3,21 @@
 import numpy as np
 import rpeak_cases as cases
 from numpy.typing import NDArray
+from oracle_signal import Bands, Plan
 
 Floats = NDArray[np.float64]
 Marked = tuple[NDArray[np.int16], NDArray[np.uint8] | None]
 
 RAILS_LSB = (-1500, 2500)
 WIDE_BEAT: cases.Beat = ((-0.045, 0.018, 0.75), (0.0, 0.02, 1.0), (0.05, 0.012, -0.9), (0.30, 0.06, -0.5))
+QRS: cases.Beat = cases.NARROW_BEAT[1:4]
+BUMP: cases.Beat = ((0.0, 0.03, -1.0),)
+
+
+def energy_of(shape: cases.Beat, rate_hz: int) -> int:
+    """Largest coarse energy of one such complex of 1000 LSB."""
+    ecg, _ = cases.synthetic_ecg(np.array([1.0]), rate_hz, beat=shape)
+    return int(Bands(ecg.astype(np.int64), Plan(rate_hz)).coarse.max())
 
 
 def ecg_of(rate_hz: int, until_s: float, rr_s: float = 0.77) -> Floats:

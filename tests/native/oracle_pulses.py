@@ -5,7 +5,7 @@ from functools import reduce
 
 import numpy as np
 from oracle_artefact import Cleaned, Spans
-from oracle_signal import IntArray, Plan
+from oracle_signal import IntArray, Plan, share_q10
 
 NEVER = 1 << 60
 FAR, PLACES = -1, 12
@@ -25,10 +25,9 @@ class ClearTime:
         """How much of ``whole`` the spoilt steps are of those that a candidate of this step rests on."""
         return int(self.hidden[step]) * whole // self.window
 
-    def seen(self, step: int, energy: int) -> int:
+    def seen_q5(self, step: int) -> int:
         """What of a candidate's energy counts: all when half of it was seen."""
-        q5 = (self.window - int(self.hidden[step])) * 64 // self.window
-        return energy if q5 >= 32 else (energy >> 5) * q5
+        return min(32, (self.window - int(self.hidden[step])) * 64 // self.window)
 
     def before(self, step: int) -> int:
         return bisect_left(self.steps, step)
@@ -68,11 +67,17 @@ class Nearby:
         """Towards the lower third."""
         return usual + (usual >> 5) + 1 if energy > usual else usual - (usual >> 4)
 
-    def limit(self, step: int, beat: int, shape_q10: int) -> int:
-        """What a candidate of that step must exceed, ``beat`` being the energy of a beat."""
+    def usual_at(self, step: int) -> int:
+        """What is usual at the place of a step near a pulse, or beside it."""
         place = int(self.place[step])
-        if place == FAR:
-            return 0
-        usual = max(self.usual[max(0, place - 1) : place + 2])
-        most = 16 * (beat >> 6) + min(usual, 26 * (beat >> 6))
-        return min(7 * (usual >> 1), most) + shape_q10 * (beat >> 10)
+        return max(self.usual[max(0, place - 1) : place + 2])
+
+    def enough(self, step: int, beat: int, shape_known: bool) -> int:
+        """Energy that is enough whatever the shape, ``beat`` being that of a beat."""
+        usual = self.usual_at(step)
+        most = beat if shape_known else 16 * (beat >> 6) + min(usual, 26 * (beat >> 6))
+        return min(7 * (usual >> 1), most)
+
+    def part_q10(self, step: int, beat: int) -> int:
+        """Part of a beat that a candidate must hold: a third, and a sixth of what is usual."""
+        return 340 + (11 * share_q10(self.usual_at(step), beat + 1) >> 6)

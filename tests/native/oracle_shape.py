@@ -21,16 +21,31 @@ class Shapes:
     """What the beats so far look like."""
 
     def __init__(self, bend: IntArray, plan: Plan) -> None:
-        self.bend, self.half = bend, plan.ms(60)
+        self.bend, self.half, self.seek, self.energy = bend, plan.ms(60), plan.ms(24), plan.energy
         self.lessons: list[IntArray] = []
         self.usual = np.zeros(2 * self.half + 1, np.int64)
 
     def view(self, extremum: int, now: int, near: bool) -> View:
-        steps = np.arange(extremum - self.half, extremum + self.half + 1).clip(now + 1 - KEPT_STEPS)
+        return View(self._twelve_bits(extremum, self.half, now)[0], near)
+
+    def _twelve_bits(self, middle: int, reach: int, now: int) -> tuple[IntArray, int]:
+        """Bends to either side of a step, shifted to 12 bits of the largest, and how far to the left."""
+        steps = np.arange(middle - reach, middle + reach + 1).clip(now + 1 - KEPT_STEPS)
         values = np.where(steps < 0, 0, self.bend[steps])
-        largest = max(1, int(np.abs(values).max()))
-        shift = 12 - largest.bit_length()
-        return View(values << shift if shift > 0 else values >> -shift, near)
+        shift = 12 - max(1, int(np.abs(values).max())).bit_length()
+        return (values << shift if shift > 0 else values >> -shift), shift
+
+    def fitted(self, top: int, now: int) -> int | None:
+        """Coarse energy of a beat in a candidate: the usual shape where it fits best; None while it is not known."""
+        if len(self.lessons) < BEATS:
+            return None
+        values, shift = self._twelve_bits(top - (self.energy - 1) // 2, self.half + 2 * self.seek, now)
+        best = max(0, int(np.correlate(values, self.usual, "valid").max()))
+        first = self.half - self.energy // 2
+        whole = int(np.abs(self.usual)[first : first + self.energy].sum())
+        part_q10 = min(4095, (best >> 10) * 1024 // ((int(self.usual @ self.usual) >> 10) + 1))
+        fit = whole * part_q10 >> 10
+        return fit >> shift if shift > 0 else fit << -shift
 
     def likeness_q10(self, bend: IntArray) -> int:
         """Squared correlation without taking off means; opposite shapes are as unlike as can be."""

@@ -5,25 +5,16 @@ import pytest
 import rpeak_cases as cases
 from hbc_native import RPeakDetector
 from numpy.typing import NDArray
-from oracle_cases import WIDE_BEAT
-from oracle_signal import Bands, Plan
+from oracle_cases import BUMP, QRS, WIDE_BEAT, energy_of
 
 RATES_HZ = (130, 250, 360, 500, 1000)
 WITHIN_S = 0.06
-QRS: cases.Beat = cases.NARROW_BEAT[1:4]
-BUMP: cases.Beat = ((0.0, 0.03, -1.0),)
 PVCS = {"wide": WIDE_BEAT, "wide and down": tuple((at_s, width_s, -height) for at_s, width_s, height in WIDE_BEAT)}
 
 
 def found_s(samples: NDArray[np.float64], rate_hz: int) -> NDArray[np.float64]:
     peaks = RPeakDetector(rate_hz).push(cases.to_int16(samples))
     return np.asarray(np.sort(peaks["sample_idx"] + peaks["frac_q8"] / 256) / rate_hz)
-
-
-def energy_of(shape: cases.Beat, rate_hz: int) -> int:
-    """Largest coarse energy of one such complex of 1000 LSB."""
-    ecg, _ = cases.synthetic_ecg(np.array([1.0]), rate_hz, beat=shape)
-    return int(Bands(ecg.astype(np.int64), Plan(rate_hz)).coarse.max())
 
 
 def counted_and_missed(shape: cases.Beat, rate_hz: int) -> tuple[float, int]:

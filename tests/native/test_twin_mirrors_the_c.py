@@ -23,7 +23,7 @@ def twin_source() -> str:
 @pytest.fixture(scope="module")
 def c_source() -> str:
     """The parts in the order in which the compiler sees them."""
-    parts = ("tune.h", "threshold.h", "position.h", "decision.h", "signal.h")
+    parts = ("tune.h", "threshold.h", "position.h", "near.h", "decision.h", "signal.h")
     files = [*(f"hbc_rpeak_{part}" for part in parts), "hbc_rpeak.c"]
     return "\n".join((C_FOLDER / name).read_text(encoding="utf-8") for name in files)
 
@@ -82,13 +82,15 @@ def assert_same_value(name: str, twin: str, c: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["STEP_RATE_HZ", "COUNT_MAX_N", "NOISY_Q10", "SHAPE_MAX_N", "SHAPE_KNOWN_N", "NEAR_N", "DOWN"]
+    "name", ["STEP_RATE_HZ", "COUNT_MAX_N", "NOISY_Q10", "SHAPE_MAX_N", "SHAPE_KNOWN_N", "FIT_MAX_N", "NEAR_N", "DOWN"]
 )
 def test_fixed_values_are_those_of_the_c(name: str, twin_source: str, c_source: str) -> None:
     assert_same_value(name, twin_source, c_source)
 
 
-@pytest.mark.parametrize("name", ["OFFSET_MAX_Q4", "EDGE_SHIFT", "KNOWN_VISITS", "LEARN_SHIFT", "VISITS_MAX"])
+@pytest.mark.parametrize(
+    "name", ["OFFSET_MAX_Q4", "EDGE_SHIFT", "KNOWN_VISITS", "LEARN_SHIFT", "FOLLOW_SHIFT", "VISITS_MAX"]
+)
 def test_fixed_values_of_the_filter_are_those_of_the_c(
     name: str, filter_twin_source: str, filter_c_source: str
 ) -> None:
