@@ -102,6 +102,8 @@ def test_one_cut_off_for_all_hearts_hides_that_the_restless_pay_for_it(study: Mo
     rows = power_stages.table(calm + restless, found).splitlines()
     common = next(row for row in rows if "shape unknown, one cut-off" in row)
     assert common.endswith("| 0.050 | 0.500 | 0.000 | 0.500 |")
+    each = next(row for row in rows if "cut-off per record" in row)
+    assert each.endswith("| 0.060 | 0.100 | 0.056 | 0.500 |")
     own = next(row for row in rows if "with caution" in row)
     assert own.endswith("| 0.000 | 0.000 | 0.000 | 1.000 |")
 
@@ -111,7 +113,7 @@ def test_a_large_dip_in_a_calm_heart_is_called_at_every_stage(study: ModuleType,
 
     windows = [item for item in study.real_windows(records, study.duration_s("dash")) if item[0] == "112"][:1]
     (found,) = power_stages.collect("real", "dash", 3.0, [1], windows)
-    common = power_stages.Common(shape_known_z=3.0, evidence=5.0)
+    common = power_stages.Common(3.0, 5.0, {"112": 5.0})
     assert found.called(common) == [True] * len(power_stages.STAGES)
     (null,) = power_stages.collect("real", "dash", 0.0, [1], windows)
     assert not any(null.called(common))
