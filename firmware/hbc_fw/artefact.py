@@ -22,6 +22,7 @@ _EDGE_SHIFT = const(7)
 _KNOWN_VISITS = const(5)
 _LEARN_SHIFT = const(5)
 _FOLLOW_SHIFT = const(5)
+_FOLLOWED = const(2)
 _VISITS_MAX = const(15)
 
 # Words of the C struct hbc_artefact inside hbc_rpeak.
@@ -320,7 +321,7 @@ def artefact_push(state, sample: int, kind: int) -> int:
                 offset += ((0 - offset) >> leak_shift) + 1
     elif follows:
         out += (sample * 16 - offset - out) >> (leak_shift - _FOLLOW_SHIFT)
-        held = 0
+        held = int(_FOLLOWED)
     s[_OFFSET_Q4] = offset
     s[_OUT_Q4] = out
     out = out >> 4

@@ -1150,18 +1150,19 @@ def _step(state, total: int):
     s[_FINE] = fine
     # watch_hidden
     spoilt = int(s[_SPOILT])
+    held = spoilt & 1
     low = int(s[_HIDDEN])
     high = int(s[_HIDDEN + 1])
     hidden_n = 0
-    if spoilt | low | high:
+    if held | low | high:
         hidden_of_n = int(s[_HIDDEN_OF_N])
         if hidden_of_n <= 20:
             gone = (low >> (hidden_of_n - 1)) & 1
         else:
             gone = (high >> (hidden_of_n - 21)) & 1
         s[_HIDDEN + 1] = ((high << 1) | (low >> 19)) & 1048575
-        s[_HIDDEN] = ((low << 1) | spoilt) & 1048575
-        hidden_n = int(s[_HIDDEN_N]) + spoilt - gone
+        s[_HIDDEN] = ((low << 1) | held) & 1048575
+        hidden_n = int(s[_HIDDEN_N]) + held - gone
         s[_HIDDEN_N] = hidden_n
         if 2 * hidden_n > hidden_of_n:
             spoilt = 1
@@ -1345,8 +1346,7 @@ def _push_block(state, samples, blanked, samples_n: int, peak_idx, peak_frac_q8,
             if rested_n != 0:
                 artefact_rest(state, samples, i - rested_n, rested_n)
                 rested_n = 0
-            if int(artefact_push(state, sample, kind)):
-                s[_SPOILT] = 1
+            s[_SPOILT] = int(s[_SPOILT]) | int(artefact_push(state, sample, kind))
             held = (int(s[_ARTEFACT_OUT_LSB]) ^ k) - k
             resting = 0
             if int(s[_ARTEFACT_SINCE_N]) == int(s[_ARTEFACT_AWAKE_N]):

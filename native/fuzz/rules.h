@@ -143,7 +143,7 @@ static void rules_clear_time(rules *r, const int16_t *samples_lsb, const uint8_t
         }
         r->held |= hbc_artefact_push(&r->artefact, samples_lsb[from], blanked == NULL ? 0 : blanked[from]);
         if (++r->phase_n == r->det->decim_n) {
-            r->held_steps = r->held_steps << 1 | (r->held != 0);
+            r->held_steps = r->held_steps << 1 | (uint64_t)(r->held & HBC_ARTEFACT_HELD);
             r->spoilt_n += r->held || rules_hidden(r) ? r->phase_n : 0;
             r->phase_n = r->held = 0;
         }

@@ -15,14 +15,14 @@
  *    wave that began under a pulse keeps some height and an artefact of odd size is half a step.
  *  * Where there is no ECG to be had, the output holds: on a rail; where the artefact is steeper than four R waves, or
  *    what remains of it than 1.5; at a lag not learned yet; on the pulse itself unless its artefact is known and small.
- *  * Where the artefact is steep, but known and as learned, the output follows what is left of the input by 1/8 a sample
- *    (500 Hz), and is not called held: a pulse is up to a sample earlier or later than usual, which makes a spike of either
- *    sign that passes, while an R wave stays.
+ *  * Where the artefact is only steep, or was within the last 4 ms, but known and at this sample as learned, the output
+ *    follows what is left of the input by 1/8 a sample (500 Hz) instead: a pulse is up to a sample earlier or later than
+ *    usual, which makes a spike of either sign that passes, while an R wave stays.
  *  * Within 8 ms of a rail, or when the artefact is not known well, the step across the hold is dropped.  The slope on
  *    which an amplifier recovers from a long rail is followed and taken off too, where none has been learned.
  *
  * Input   : int16, any scale; one kind a sample, see below.  100..1000 Hz.
- * Output  : out_lsb, saturated to int16, and whether it is held because of a pulse.  No delay.
+ * Output  : out_lsb, saturated to int16, and whether it is held, or follows, because of a pulse.  No delay.
  * Inert   : before the first pulse, and from 3 s after a pulse on, the output is the input, bit for bit; the last ECG
  *           sample where the input is none.  A pure function of samples and kinds.
  * Work    : constant; some 40 additions, comparisons and shifts while pulses come, 10 otherwise, no multiplication.
@@ -46,6 +46,12 @@ enum {
     HBC_ARTEFACT_ECG = 0,
     HBC_ARTEFACT_PULSE = 1,  /* a few ms around a TMS pulse */
     HBC_ARTEFACT_OFF = 2     /* an electrode is off */
+};
+
+/* What the output is, two flags. */
+enum {
+    HBC_ARTEFACT_HELD = 1,    /* held: no ECG to be had */
+    HBC_ARTEFACT_FOLLOWED = 2 /* follows slowly: enough to see a beat, too little to say that there was none */
 };
 
 /* 32-bit words only, as the device twin holds them.  Read it if you like, write it only through the functions. */
@@ -87,8 +93,8 @@ typedef struct {
 /* Prepare *filter for a stream at rate_hz, 100..1000 Hz. */
 void hbc_artefact_init(hbc_artefact *filter, int32_t rate_hz);
 
-/* Push one sample; the cleaned one is filter->out_lsb.  Returns 1 when it is held because of a pulse, else 0, as where
- * the output only follows. */
+/* Push one sample; the cleaned one is filter->out_lsb.  Returns HBC_ARTEFACT_HELD or _FOLLOWED when it is because of a
+ * pulse, else 0. */
 int32_t hbc_artefact_push(hbc_artefact *filter, int16_t sample_lsb, int32_t kind);
 
 /* The same as samples_n pushes of ECG while since_n == awake_n, that is 3 s after the last pulse; samples_n >= 1. */

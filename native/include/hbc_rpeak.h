@@ -173,12 +173,12 @@ typedef struct {
     uint32_t back_idx;
     int32_t back_q8;
     /* TMS pulses */
-    int32_t spoilt;           /* a sample of the step that is running is held because of a pulse */
+    int32_t spoilt;           /* what pulses do to samples of the running step: 1 = one is held, 2 = one follows */
     int32_t cand_near;        /* place of the candidate in near[], -1 = not near a pulse */
     int32_t near[12];         /* usual energy by time since the first pulse of a burst, 17 ms each */
-    int32_t hidden[2];        /* the last 40 steps, a bit each, newest lowest, 20 in a word: 1 = spoilt */
+    int32_t hidden[2];        /* the last 40 steps, a bit each, newest lowest, 20 in a word: 1 = held */
     int32_t hidden_of_n;      /* 160 ms: a QRS complex and what is beside it, where its energy is at its largest */
-    int32_t hidden_n;         /* how many of the last hidden_of_n are spoilt */
+    int32_t hidden_n;         /* how many of the last hidden_of_n are held */
     int32_t cand_hidden_n;    /* of the candidate's */
     /* learning buffer, then output queue */
     int32_t learn_more;       /* 1: a lone giant has prolonged the learning */

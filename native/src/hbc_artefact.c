@@ -365,5 +365,5 @@ int32_t hbc_artefact_push(hbc_artefact *filter, int16_t sample_lsb, int32_t kind
     if (filter->since_n == filter->awake_n) {
         fall_asleep(filter);
     }
-    return held && !follows;
+    return !held ? 0 : follows ? HBC_ARTEFACT_FOLLOWED : HBC_ARTEFACT_HELD;
 }

@@ -9,7 +9,8 @@
 #include "hbc_rpeak_threshold.h"
 
 /* Follow the lower third of the energies at this time after a pulse, so that beats do not count; a quarter of a beat
- * until known better.  Held output has no energy and says nothing.  Returns the place in near[], -1 when no pulse is near. */
+ * until known better.  Held output has no energy and says nothing; what follows has its own.  Returns the place in
+ * near[], -1 when no pulse is near. */
 static int32_t watch_near(hbc_rpeak *det, int32_t energy)
 {
     const int32_t lag_n = det->artefact.lag_n;
@@ -31,18 +32,18 @@ static int32_t watch_near(hbc_rpeak *det, int32_t energy)
     return place;
 }
 
-/* Spoilt steps show no ECG: how many there are among those that make the energy of a QRS complex and its neighbours. */
+/* Held steps show no ECG: how many there are among those that make the energy of a QRS complex and its neighbours. */
 static void watch_hidden(hbc_rpeak *det)
 {
-    const int32_t last = det->hidden_of_n - 1;
+    const int32_t last = det->hidden_of_n - 1, held = det->spoilt & HBC_ARTEFACT_HELD;
     int32_t gone;
-    if ((det->spoilt | det->hidden[0] | det->hidden[1]) == 0) { /* far from pulses */
+    if ((held | det->hidden[0] | det->hidden[1]) == 0) { /* far from pulses */
         return;
     }
     gone = (last < 20 ? det->hidden[0] >> last : det->hidden[1] >> (last - 20)) & 1;
     det->hidden[1] = ((det->hidden[1] << 1) | (det->hidden[0] >> 19)) & 0xFFFFF;
-    det->hidden[0] = ((det->hidden[0] << 1) | det->spoilt) & 0xFFFFF;
-    det->hidden_n += det->spoilt - gone;
+    det->hidden[0] = ((det->hidden[0] << 1) | held) & 0xFFFFF;
+    det->hidden_n += held - gone;
     CHECK(det->hidden_n >= 0 && det->hidden_n <= det->hidden_of_n);
 }
 

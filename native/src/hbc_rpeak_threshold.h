@@ -111,7 +111,7 @@ static void update_threshold(hbc_rpeak *det)
 }
 
 /* n bends from this age on, oldest first, the largest brought to 2^11..2^12.  Returns by how much they were shifted to
- * the right; below 0: to the left.  Only at over 180 steps a second does anybody ask for more than the ring has. */
+ * the right; below 0: to the left.  Only at over 196 steps a second does anybody ask for more than the ring has. */
 static int32_t read_bends(const hbc_rpeak *det, int32_t age, int32_t n, int32_t *values)
 {
     int32_t i, most = 1, down = 0, up = 0;

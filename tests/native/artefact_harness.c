@@ -31,7 +31,7 @@ int main(void)
             for (i = 0; i < rate_hz * 6; i++) {
                 is = i % period_n < rate_hz / 80 + 1 && i < rate_hz * 5 / 2 ? HBC_ARTEFACT_PULSE
                                                                             : ((noise16() & 1023) == 0) * HBC_ARTEFACT_OFF;
-                held_n += hbc_artefact_push(&filter, sample(kind, i % period_n, period_n), is);
+                held_n += hbc_artefact_push(&filter, sample(kind, i % period_n, period_n), is) == HBC_ARTEFACT_HELD;
                 samples_n++;
                 offset_max_q4 = magnitude(filter.offset_q4) > offset_max_q4 ? magnitude(filter.offset_q4) : offset_max_q4;
             }

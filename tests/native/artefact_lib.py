@@ -8,6 +8,7 @@ from hbc_native._rpeak import ffi, lib
 from numpy.typing import NDArray
 
 ECG, PULSE, OFF = 0, 1, 2
+HELD = 1
 R_LSB = 1000
 PULSE_S, BLANK_BEFORE_S, BLANK_AFTER_S = 0.1, 0.004, 0.008
 FIRST_PULSE_S = 4.0
@@ -15,22 +16,27 @@ FIRST_PULSE_S = 4.0
 
 @dataclass(frozen=True)
 class Filtered:
-    """Output in LSB and where it was held, both (samples,); the state at the end."""
+    """Output in LSB and what it was (0, HELD or FOLLOWED), both (samples,); the state at the end."""
 
     out_lsb: NDArray[np.float64]
-    held: NDArray[np.bool_]
+    kind: NDArray[np.uint8]
     state: bytes
+
+    @property
+    def held(self) -> NDArray[np.bool_]:
+        """Where there was no ECG to be had, (samples,)."""
+        return self.kind == HELD
 
 
 def run_filter(samples: NDArray[np.int16], kinds: NDArray[np.uint8], rate_hz: int) -> Filtered:
     """Push all samples through a new filter, one by one."""
     state = ffi.new("hbc_artefact *")
     lib.hbc_artefact_init(state, rate_hz)
-    out_lsb, held = np.empty(len(samples)), np.empty(len(samples), np.bool_)
+    out_lsb, kind_out = np.empty(len(samples)), np.empty(len(samples), np.uint8)
     for i, (sample, kind) in enumerate(zip(samples.tolist(), kinds.tolist(), strict=True)):
-        held[i] = lib.hbc_artefact_push(state, sample, kind)
+        kind_out[i] = lib.hbc_artefact_push(state, sample, kind)
         out_lsb[i] = state.out_lsb
-    return Filtered(out_lsb, held, bytes(ffi.buffer(state)))
+    return Filtered(out_lsb, kind_out, bytes(ffi.buffer(state)))
 
 
 @dataclass(frozen=True)

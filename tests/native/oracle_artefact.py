@@ -44,10 +44,11 @@ class Spans:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """Of each sample: the output in LSB, whether it is held for a pulse, time since the first pulse of the burst."""
+    """Of each sample: the output in LSB, whether it is held or follows, time since the first pulse of the burst."""
 
     lsb: IntArray
     held: Flags
+    follows: Flags
     lag: IntArray
 
 
@@ -213,6 +214,7 @@ def cleaned(raw: IntArray, kinds: NDArray[np.uint8], rate_hz: int) -> Cleaned:
     blind = data.off | ((artefact.visits == 0) & (pulses.since < spans.ms(40)))
     blind |= (kinds == PULSE) & (unsure | (np.abs(artefact.slope) > usual >> 1))
     out_q4, all_held = np.where(data.resting, 16 * raw, 0), np.zeros(len(raw), np.bool_)
+    all_follow = np.zeros_like(all_held)
     for span in pulses.periods:
         lost = data.lost[span]
         run = since(~np.concatenate([[False], lost]), len(raw))[1:]
@@ -224,6 +226,7 @@ def cleaned(raw: IntArray, kinds: NDArray[np.uint8], rate_hz: int) -> Cleaned:
         after_edge = since(lost, spans.ms(8) + 1) <= spans.ms(8)
         awake = Awake(*lists, held, (after_edge | unsure[span]).tolist(), fits[span].tolist())
         out_q4[span] = list(awake.output_q4(int(out_q4[data.last_before[span.start]]), spans.leak_shift))
-        all_held[span] = held & ~awake.follows()
+        all_follow[span] = awake.follows()
+        all_held[span] = held & ~all_follow[span]
     last = np.append(data.last_before[1:], np.flatnonzero(data.awake | data.resting)[-1])
-    return Cleaned(np.clip(out_q4[last] >> 4, -32768, 32767), all_held, pulses.lag)
+    return Cleaned(np.clip(out_q4[last] >> 4, -32768, 32767), all_held, all_follow, pulses.lag)

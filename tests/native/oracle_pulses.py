@@ -4,7 +4,7 @@ from bisect import bisect_left
 from functools import reduce
 
 import numpy as np
-from oracle_artefact import Cleaned, Spans
+from oracle_artefact import Cleaned, Flags, Spans
 from oracle_signal import IntArray, Plan, share_q10
 
 NEVER = 1 << 60
@@ -12,17 +12,21 @@ FAR, PLACES = -1, 12
 
 
 class ClearTime:
-    """Time in steps of which no sample was held for a pulse, and of which half of the 160 ms before was seen."""
+    """Time in steps of which no sample was held or followed, and of which half of the 160 ms before was seen."""
 
     def __init__(self, cleaned: Cleaned, plan: Plan) -> None:
         steps_n = len(cleaned.held) // plan.decim
-        spoilt = cleaned.held[: steps_n * plan.decim].reshape(steps_n, plan.decim).any(axis=1)
+
+        def any_of(flags: Flags) -> Flags:
+            return np.asarray(flags[: steps_n * plan.decim].reshape(steps_n, plan.decim).any(axis=1))
+
+        held, spoilt = any_of(cleaned.held), any_of(cleaned.held | cleaned.follows)
         self.window = plan.ms(160)
-        self.hidden = np.convolve(spoilt, np.ones(self.window, np.int64))[:steps_n]
+        self.hidden = np.convolve(held, np.ones(self.window, np.int64))[:steps_n]
         self.steps = np.flatnonzero(~spoilt & (2 * self.hidden <= self.window)).tolist()
 
     def hidden_part(self, step: int, whole: int) -> int:
-        """How much of ``whole`` the spoilt steps are of those that a candidate of this step rests on."""
+        """How much of ``whole`` the held steps are of those that a candidate of this step rests on."""
         return int(self.hidden[step]) * whole // self.window
 
     def seen_q5(self, step: int) -> int:

@@ -69,12 +69,9 @@ def test_a_learned_tail_is_gone_and_the_heart_is_not(rate_hz: int, height_r: flo
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ[1:])
-@pytest.mark.parametrize(("height_r", "tail_s"), [(-6.0, 0.02), (10.0, 0.03)])
-def test_a_wave_that_rises_where_a_known_artefact_is_steep_keeps_most_of_its_height(
-    rate_hz: int, height_r: float, tail_s: float
-) -> None:
+def test_a_wave_that_rises_where_a_known_artefact_is_steep_keeps_most_of_its_height(rate_hz: int) -> None:
     """The output follows there; once it was held, and half of the wave lost."""
-    case = stimulated(rate_hz, height_r=height_r, tail_s=tail_s, duration_s=40.0)
+    case = stimulated(rate_hz, height_r=10.0, tail_s=0.03, duration_s=40.0)
     done = run_filter(case.samples, case.kinds, rate_hz)
     kept = []
     for beat_s in case.beats_s[(case.beats_s > FIRST_PULSE_S + KNOWN_S) & (case.beats_s < 39.0)]:
@@ -150,7 +147,7 @@ def test_the_same_samples_give_the_same_output_twice() -> None:
     case = stimulated(500, height_r=5.0, tail_s=0.02)
     first, second = (run_filter(case.samples, case.kinds, 500) for _ in range(2))
     assert np.array_equal(first.out_lsb, second.out_lsb)
-    assert np.array_equal(first.held, second.held)
+    assert np.array_equal(first.kind, second.kind)
 
 
 def test_the_state_is_small() -> None:

@@ -93,6 +93,7 @@ def test_twin_agrees_in_every_sample_and_word(rate_hz: int, tmp_path: Path, micr
     assert done.returncode == 0, done.stdout + done.stderr
     got, n = files[2].read_bytes(), len(samples)
     assert np.array_equal(np.frombuffer(got, "<i2", n), wanted.out_lsb)
-    assert np.array_equal(np.frombuffer(got, np.uint8, n, 2 * n).astype(bool), wanted.held)
+    assert np.array_equal(np.frombuffer(got, np.uint8, n, 2 * n), wanted.kind)
+    assert set(np.unique(wanted.kind)) == {0, 1, 2}
     assert got[3 * n :] == wanted.state
     assert 0.05 < wanted.held.mean() < 0.9

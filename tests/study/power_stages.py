@@ -6,7 +6,7 @@ A stage is a rule that calls a run coupled. Printed are the share of runs that i
 response, there for the three most restless records and for the others apart: a rule may owe its power to errors in the
 restless (of simulated hearts there are no such records). "One cut-off for all hearts" is what 5 % of all runs without
 response exceed, a matched null, as the goals of power were taken; "one cut-off per record" the same for each heart by
-itself, the best that a test could do that errs 5 % in each; "its own cut-off" is that of the run's surrogates.
+itself (taken from the very runs whose errors it is printed with); "its own cut-off" is that of the run's surrogates.
 """
 
 from __future__ import annotations
