@@ -117,3 +117,17 @@ def test_a_large_dip_in_a_calm_heart_is_called_at_every_stage(study: ModuleType,
     assert found.called(common) == [True] * len(power_stages.STAGES)
     (null,) = power_stages.collect("real", "dash", 0.0, [1], windows)
     assert not any(null.called(common))
+
+
+def test_the_best_test_is_told_the_size_and_its_cut_off_the_record(study: ModuleType) -> None:
+    import numpy as np
+    from power_best import Fitted, power
+
+    # One shape of standard error 1: ln N(x; 2, 1) - ln N(x; 0, 1) = 2 x - 2.
+    assert Fitted("", np.array([3.0]), np.array([1.0])).log_ratio(2.0) == pytest.approx(4.0)
+    calm = [Fitted("112", np.array([0.01 * number]), np.array([1.0])) for number in range(100)]
+    restless = [Fitted("230", np.array([0.1 * number]), np.array([1.0])) for number in range(100)]
+    runs = [Fitted("112", np.array([2.0]), np.array([1.0])), Fitted("230", np.array([9.2]), np.array([1.0]))]
+    # 5 % of all lie above 8.9 (9.5 of the restless), 5 % of the calm above 0.94.
+    assert power(calm + restless, runs, 2.0) == (0.5, 0.5)
+    assert power(calm + restless, runs[:1], 2.0) == (0.0, 1.0)
