@@ -792,23 +792,25 @@ def _accept(state, coarse: int, fine: int, idx_word: int, q8: int, since_n: int,
     s[_SIGNAL_POS] = (pos + 1) & 7
     _summarise_signal(state)
     second_n = int(s[_SECOND_N])
+    mean_n = second_n
+    rr_n = int(s[_RR_N])
     if since_n < 3 * second_n:
         pos = int(s[_RR_POS])
         s[_RR + pos] = since_n
         s[_RR_POS] = (pos + 1) & 7
-        rr_n = int(s[_RR_N])
         if rr_n < 8:
             rr_n += 1
             s[_RR_N] = rr_n
+        if rr_n == 8:
+            s[_RR_USUAL_N] = int(_median8(state, _RR))
+    if rr_n != 0:
         total = 0
         i = 0
         while i < rr_n:
             total += int(s[_RR + i])
             i += 1
-        total = total // rr_n
-        s[_RR_LIMIT_N] = total + ((total * _TUNE_BACK_RR_Q4) >> 4) + int(s[_HOLD_N])
-        if rr_n == 8:
-            s[_RR_USUAL_N] = int(_median8(state, _RR))
+        mean_n = total // rr_n
+    s[_RR_LIMIT_N] = mean_n + ((mean_n * _TUNE_BACK_RR_Q4) >> 4) + int(s[_HOLD_N])
     s[_SINCE_N] = int(s[_SINCE_N]) - since_n
     s[_LAST_COARSE] = coarse
     s[_LAST_FINE] = fine

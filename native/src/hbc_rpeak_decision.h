@@ -40,14 +40,15 @@ static void accept(hbc_rpeak *det, int32_t coarse, int32_t fine, uint32_t idx, i
         if (det->rr_n < 8) {
             det->rr_n++;
         }
-        for (i = 0; i < det->rr_n; i++) {
-            sum += det->rr[i];
-        }
-        det->rr_limit_n = rr_limit(det, sum / det->rr_n);
         if (det->rr_n == 8) {
             det->rr_usual_n = median8(det->rr);
         }
     }
+    for (i = 0; i < det->rr_n; i++) {
+        sum += det->rr[i];
+    }
+    /* After a pause, too: the time without ECG that was added to the last wait is no part of the next. */
+    det->rr_limit_n = rr_limit(det, det->rr_n > 0 ? sum / det->rr_n : det->second_n);
     det->since_n -= since_n;
     det->last_coarse = coarse;
     det->last_fine = fine;

@@ -98,7 +98,8 @@ class Judge:
     def accept(self, beat: Candidate, quality: int, now: int) -> None:
         interval = beat.step - self.last.step
         if interval < 3 * self.plan.step_hz:
-            self.rr, self.rr_since = [*self.rr, interval][-8:], now
+            self.rr = [*self.rr, interval][-8:]
+        self.rr_since = now
         self.signal = [*self.signal[1:], beat.size]
         self.last, self.waiting = beat, None
         self.patience_ends = self.clear.after(now, 5 * self.plan.step_hz >> 1)

@@ -160,6 +160,25 @@ def test_time_on_a_rail_is_no_pause_of_the_heart(rate_hz: int) -> None:
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
+def test_time_hidden_before_a_beat_is_not_waited_for_again_after_it(rate_hz: int) -> None:
+    """Two small beats follow the first after 12 s on a rail; search-back is due after 1.56 intervals as ever."""
+    hidden_s = (30.0, 42.0)
+    beats_s = cases.regular_beats(60.0, 1.0)
+    first = int(np.searchsorted(beats_s, hidden_s[1] + 0.2))
+    lsb, true_s = cases.synthetic_ecg(beats_s, rate_hz)
+    ecg = lsb.astype(np.float64)
+    for at_s in beats_s[first + 1 : first + 3]:
+        around = slice(int((at_s - 0.3) * rate_hz), int((at_s + 0.4) * rate_hz))
+        ecg[around] *= 0.3
+    at_s = np.arange(len(ecg)) / rate_hz
+    ecg[(at_s > hidden_s[0] + 0.005) & (at_s < hidden_s[1])] = 4000.0
+    pulses_s = np.arange(hidden_s[0], hidden_s[1], 0.1)
+    found = found_s(ecg, rate_hz, cases.pulse_mask(pulses_s, len(ecg), rate_hz))
+    small_s = true_s[first + 1 : first + 3]
+    assert np.abs(np.subtract.outer(small_s, found)).min() < 0.05
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
 def test_until_the_first_pulse_nothing_is_different(rate_hz: int) -> None:
     rng = np.random.default_rng(rate_hz)
     ecg, _ = cases.synthetic_ecg(cases.regular_beats(40.0), rate_hz)
