@@ -317,6 +317,11 @@ MUTATIONS = [
         ("a weight of the median", "    return (a + h) >> 1\n\n\n@micropython.viper\ndef _weighted",
          "    return a\n\n\n@micropython.viper\ndef _weighted"),
         ("threshold without noise", "threshold = noise + span_q10 * part", "threshold = span_q10 * part"),
+        ("a step that follows is time for search-back", "int(s[_SPOILT]) | int(artefact_push(state, sample, kind))",
+         "int(s[_SPOILT]) | (int(artefact_push(state, sample, kind)) & 1)"),
+        ("near pulses what is usual raises no limit", "int(_share_q10(usual, signal + 1)) * 11 >> 6", "0"),
+        ("hidden time waited for again after a pause", "    if rr_n != 0:\n        total = 0\n        i = 0\n",
+         "    if rr_n != 0 and since_n < 3 * second_n:\n        total = 0\n        i = 0\n"),
     ),
     *_rows(
         ARTEFACT, "twin",
