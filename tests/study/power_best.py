@@ -10,34 +10,34 @@ of each record, both taken from the runs that are made here.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 # A script's own folder is on the path already; a test that loads this file by path needs it too.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from backgrounds import FloatArray, draw_response, real_windows
-from coupling_null import TRAINS_N, Run, duration_s, make_run
+from coupling_null import Run, duration_s, make_run
 from hbc_host import design as build
 from hbc_host.beats import classify_beats
 from hbc_host.design import Hypothesis
-from hbc_host.evidence import ALPHA
 from hbc_host.weighing import weigh
 from null_campaign import data_folder
-from power_stages import Window
+from power_stages import Window, cut_off, parse_arguments
 from scipy.special import logsumexp
 
 #: Draws that stand for the law of shapes, and their seed.
 SHAPES_N, SHAPES_SEED = 150, 7
 
 
-class Fitted:
+class Fitted(NamedTuple):
     """A run and, for each drawn shape, its fall and standard error, both (shapes,), bpm."""
 
-    def __init__(self, record: str, fall_bpm: FloatArray, se_bpm: FloatArray) -> None:
-        self.record, self.fall_bpm, self.se_bpm = record, fall_bpm, se_bpm
+    record: str
+    fall_bpm: FloatArray
+    se_bpm: FloatArray
 
     def log_ratio(self, dip_bpm: float) -> float:
         """Log of the likelihood of a response of this size and any shape over that of none."""
@@ -67,25 +67,18 @@ def collect(background: str, name: str, dip_bpm: float, seeds: list[int], window
 def power(null: list[Fitted], runs: list[Fitted], dip_bpm: float) -> tuple[float, float]:
     """Share of the runs that are found, by one cut-off for all hearts and by one for each record."""
 
-    def cut_off(some: list[Fitted]) -> float:
-        return float(np.quantile([one.log_ratio(dip_bpm) for one in some], 1.0 - ALPHA))
+    def limit(some: list[Fitted]) -> float:
+        return cut_off([one.log_ratio(dip_bpm) for one in some])
 
-    common = cut_off(null)
-    own = {key: cut_off([one for one in null if one.record == key]) for key in {one.record for one in null}}
+    common = limit(null)
+    own = {key: limit([one for one in null if one.record == key]) for key in {one.record for one in null}}
     ratios = np.array([one.log_ratio(dip_bpm) for one in runs])
     return float(np.mean(ratios > common)), float(np.mean(ratios > [own[one.record] for one in runs]))
 
 
 def main() -> None:
-    """Parse arguments, run, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--protocol", choices=sorted(set(TRAINS_N) - {"ramp"}), nargs="+", default=["dash", "itbs"])
-    parser.add_argument("--background", choices=("real", "simulated"), default="real")
-    parser.add_argument("--dips", type=float, nargs="+", default=[1.0, 2.0, 3.0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[300, 777])
-    parser.add_argument("--null-seeds", type=int, nargs="+", default=[900, 901, 902, 903], help="without response")
-    parser.add_argument("--data", type=Path, default=None, help="folder of MIT-BIH records")
-    args = parser.parse_args()
+    """Run and print."""
+    args = parse_arguments(__doc__, ["dash", "itbs"], ["dash", "itbs"])
     print("| protocol | background | dip bpm | runs without, with | one cut-off for all | one for each record |")
     print("|---|---|---|---|---|---|")
     for name in args.protocol:

@@ -48,7 +48,7 @@ STAGES = (
 )
 
 
-class Common(NamedTuple):
+class CutOffs(NamedTuple):
     """Cut-offs that 5 % of runs without response exceed: of all of them, and of each record."""
 
     shape_known_z: float
@@ -67,14 +67,14 @@ class Scores(NamedTuple):
     p_value: float
     is_coupled: bool
 
-    def called(self, common: Common) -> list[bool]:
+    def called(self, limits: CutOffs) -> list[bool]:
         """Is the run called coupled at each stage?"""
         return [
             self.all_known_z > KNOWN_Z,
             self.shape_known_z > KNOWN_Z,
-            self.shape_known_z > common.shape_known_z,
-            self.evidence > common.evidence,
-            self.evidence > common.evidence_of[self.record],
+            self.shape_known_z > limits.shape_known_z,
+            self.evidence > limits.evidence,
+            self.evidence > limits.evidence_of[self.record],
             self.p_no_caution < ALPHA,
             self.p_value < ALPHA,
             self.is_coupled,
@@ -135,24 +135,25 @@ def collect(background: str, name: str, dip_bpm: float, seeds: list[int], window
     return found
 
 
-def cut_offs(null: list[Scores]) -> Common:
-    """What 5 % of the runs without response exceed."""
+def cut_off(values: list[float]) -> float:
+    """What 5 % of the values exceed."""
+    return float(np.quantile(values, 1.0 - ALPHA))
 
-    def limit(values: list[float]) -> float:
-        return float(np.quantile(values, 1.0 - ALPHA))
 
+def cut_offs(null: list[Scores]) -> CutOffs:
+    """From the runs without response."""
     of_record = {
-        key: limit([one.evidence for one in null if one.record == key]) for key in {one.record for one in null}
+        key: cut_off([one.evidence for one in null if one.record == key]) for key in {one.record for one in null}
     }
-    return Common(limit([one.shape_known_z for one in null]), limit([one.evidence for one in null]), of_record)
+    return CutOffs(cut_off([one.shape_known_z for one in null]), cut_off([one.evidence for one in null]), of_record)
 
 
 def table(null: list[Scores], found: dict[float, list[Scores]]) -> str:
     """A row per stage: errors in restless and in other hearts, then power per dip."""
-    common = cut_offs(null)
+    limits = cut_offs(null)
     is_restless = np.array([one.record in RESTLESS for one in null])
-    errors = np.array([one.called(common) for one in null])
-    powers = [np.mean([one.called(common) for one in runs], axis=0) for runs in found.values()]
+    errors = np.array([one.called(limits) for one in null])
+    powers = [np.mean([one.called(limits) for one in runs], axis=0) for runs in found.values()]
     dips = " | ".join(f"{dip_bpm:g} bpm" for dip_bpm in found)
     lines = [f"| stage | errors | restless | others | {dips} |", "|---" * (4 + len(found)) + "|"]
     for at, stage in enumerate(STAGES):
@@ -163,16 +164,21 @@ def table(null: list[Scores], found: dict[float, list[Scores]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Parse arguments, run, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--protocol", choices=sorted(TRAINS_N), nargs="+", default=["dash", "itbs"])
+def parse_arguments(description: str | None, protocols: list[str], default: list[str]) -> argparse.Namespace:
+    """What is asked of a study that compares runs with and without response."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--protocol", choices=protocols, nargs="+", default=default)
     parser.add_argument("--background", choices=("real", "simulated"), default="real")
     parser.add_argument("--dips", type=float, nargs="+", default=[1.0, 2.0, 3.0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[300, 777])
     parser.add_argument("--null-seeds", type=int, nargs="+", default=[900, 901, 902, 903], help="without response")
     parser.add_argument("--data", type=Path, default=None, help="folder of MIT-BIH records")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run and print."""
+    args = parse_arguments(__doc__, sorted(TRAINS_N), ["dash", "itbs"])
     for name in args.protocol:
         assert name in TRAINS_N
         windows = real_windows(data_folder(args.data), duration_s(name))

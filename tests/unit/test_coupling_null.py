@@ -113,10 +113,10 @@ def test_a_large_dip_in_a_calm_heart_is_called_at_every_stage(study: ModuleType,
 
     windows = [item for item in study.real_windows(records, study.duration_s("dash")) if item[0] == "112"][:1]
     (found,) = power_stages.collect("real", "dash", 3.0, [1], windows)
-    common = power_stages.Common(3.0, 5.0, {"112": 5.0})
-    assert found.called(common) == [True] * len(power_stages.STAGES)
+    limits = power_stages.CutOffs(3.0, 5.0, {"112": 5.0})
+    assert found.called(limits) == [True] * len(power_stages.STAGES)
     (null,) = power_stages.collect("real", "dash", 0.0, [1], windows)
-    assert not any(null.called(common))
+    assert not any(null.called(limits))
 
 
 def test_the_best_test_is_told_the_size_and_its_cut_off_the_record(study: ModuleType) -> None:
