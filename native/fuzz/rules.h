@@ -40,7 +40,7 @@ typedef struct {
     int64_t last_report_idx;  /* when it came, at the earliest */
     long peaks_n; /* what was seen, for the summary */
     double usual_ms, search_back_ms, give_way_ms, gap_ms;
-    /* raw samples in steps with one held or followed, or with half of HIDDEN_MS held: before what is judged, after it; the
+    /* raw samples in steps with one held or followed, or half of HIDDEN_MS held: before what is judged, after it; the
      * same at the last report */
     hbc_artefact artefact;
     int32_t phase_n, held;
