@@ -17,9 +17,8 @@ import os
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,17 +26,22 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from backgrounds import real_windows
 from hbc_host.trains import Protocol, parse_protocol
-from null_pieces import Outcome, Pieces, estimator_version
 from null_verdict import verdict_of
 from null_worlds import REST_S, TRAINS_N, WORLDS, Recording, World, real_world
-from rich.console import Console
-from rich.progress import track
-from threadpoolctl import threadpool_limits
+from pieces import Cell, Pieces, carry_out, code_version, tasks
 
 LEVEL = 0.05
 LOW_SHARE = 0.03
-#: Runs that are made and written down together.
-PIECE_N = 20
+
+
+class NullRun(NamedTuple):
+    """One run of the campaign and what was made of it."""
+
+    protocol: str
+    world: str
+    seed: int
+    run: int
+    verdict: str
 
 
 def data_folder(given: Path | None = None) -> Path:
@@ -67,37 +71,23 @@ def all_worlds(folder: Path, name: str) -> dict[str, World]:
     return {**real_worlds(folder, parse_protocol(name)), **WORLDS}
 
 
-def make_piece(folder: Path, name: str, key: str, seed: int, runs: list[int]) -> list[Outcome]:
-    """Some runs of one world, on one core."""
+def cells_of(folder: Path, protocols: list[str]) -> list[Cell]:
+    """Protocol and world of every row of the table."""
+    return [(name, key) for name in protocols for key in all_worlds(folder, name)]
+
+
+def make(folder: Path, cell: Cell, seed: int, runs: list[int]) -> list[NullRun]:
+    """Some runs of one world."""
+    name, key = (str(part) for part in cell)
     protocol, world = parse_protocol(name), all_worlds(folder, name)[key]
     # Each row has its own hearts: with the same ones in all, rows would err together.
     seeds = (seed, zlib.crc32(key.encode()), TRAINS_N[name])
-    with threadpool_limits(limits=1):
-        return [Outcome(name, key, seed, run, verdict_of(one_run(world, protocol, seeds, run))) for run in runs]
+    return [NullRun(name, key, seed, run, verdict_of(one_run(world, protocol, seeds, run))) for run in runs]
 
 
-Task = tuple[Path, str, str, int, list[int]]
-
-
-def tasks(cells: list[tuple[str, str]], folder: Path, seed: int, runs_n: int, pieces: Pieces) -> list[Task]:
-    """What is still to be run, all rows growing together, so that a table of half the runs is a table."""
-    found: list[tuple[int, Task]] = []
-    for name, key in cells:
-        runs = pieces.missing(name, key, seed, runs_n)
-        found += [(at, (folder, name, key, seed, runs[at : at + PIECE_N])) for at in range(0, len(runs), PIECE_N)]
-    return [task for _, task in sorted(found, key=lambda item: item[0])]
-
-
-def carry_out(todo: list[Task], jobs_n: int) -> Iterator[list[Outcome]]:
-    """Finished pieces, from as many processes; the bar is for people who wait at a terminal."""
-    console = Console(stderr=True)
-    if jobs_n == 1:
-        done = (make_piece(*task) for task in todo)
-        yield from track(done, "runs", total=len(todo), console=console, disable=not console.is_terminal)
-        return
-    with ProcessPoolExecutor(jobs_n) as pool:
-        made = pool.map(make_piece, *zip(*todo, strict=True)) if todo else iter(())
-        yield from track(made, "runs", total=len(todo), console=console, disable=not console.is_terminal)
+def version() -> str:
+    """Of the estimator and of the worlds."""
+    return code_version("coupling", "null_worlds.py", "null_verdict.py", "backgrounds.py")
 
 
 def excess_p(coupled_n: int, usable_n: int) -> float:
@@ -133,29 +123,32 @@ def main() -> int:
     folder = data_folder(args.data)
     if not folder.is_dir():
         print(f"{folder}: no MIT-BIH records there; real RR series are left out (give --data)")
-    known = [(name, key) for name in args.protocol for key in all_worlds(folder, name)]
-    unknown = sorted(set(args.worlds or ()) - {key for _, key in known})
+    known = cells_of(folder, args.protocol)
+    names = list(dict.fromkeys(str(key) for _, key in known))
+    unknown = sorted(set(args.worlds or ()) - set(names))
     if unknown:
-        parser.error(f"no world {', '.join(unknown)}; there are: {', '.join(dict.fromkeys(key for _, key in known))}")
-    cells = [(name, key) for name, key in known if args.worlds is None or key in args.worlds]
-    pieces = Pieces(args.out, estimator_version())
+        parser.error(f"no world {', '.join(unknown)}; there are: {', '.join(names)}")
+    cells = [cell for cell in known if args.worlds is None or cell[1] in args.worlds]
+    pieces = Pieces(args.out, version(), NullRun)
     if pieces.others_n:
         print(f"{args.out}: not counted are runs of another version of the estimator: {pieces.others_n}")
     try:
-        for outcomes in carry_out(tasks(cells, folder, args.seed, args.runs, pieces), args.jobs):
-            pieces.add(outcomes)
+        todo = tasks(cells, args.seed, lambda cell: args.runs, pieces)
+        for rows in carry_out(functools.partial(make, folder), todo, args.jobs):
+            pieces.add(rows)
     except KeyboardInterrupt:
         print("stopped: the table holds what was run so far" + (", the same command goes on" if args.out else ""))
     return table(cells, pieces)
 
 
-def table(cells: list[tuple[str, str]], pieces: Pieces) -> int:
+def table(cells: list[Cell], pieces: Pieces[NullRun]) -> int:
     """Print a row for each cell that has runs; 1 when any is above the limit."""
     print("| world | protocol | runs | coupled | cannot tell | p against 5 % | |\n|---|---|---|---|---|---|---|")
-    counted = [(name, key, found) for name, key in cells if (found := pieces.verdicts(name, key)).total()]
-    rows = [row(key, parse_protocol(name), found, len(counted)) for name, key, found in counted]
+    found = {cell: Counter(one.verdict for one in pieces.rows(cell)) for cell in cells}
+    counted = {cell: verdicts for cell, verdicts in found.items() if verdicts}
+    rows = [row(str(key), parse_protocol(str(name)), one, len(counted)) for (name, key), one in counted.items()]
     print("\n".join(line for line, _ in rows))
-    total = sum((found for _, _, found in counted), Counter[str]())
+    total = sum(counted.values(), Counter[str]())
     usable_n = total.total() - total["unusable"]
     print(f"all rows: {total['coupled']} of {usable_n} ({total['coupled'] / max(usable_n, 1):.4f})")
     return 1 if any(is_above for _, is_above in rows) else 0

@@ -6,11 +6,12 @@ Example: ``python tests/study/threshold_study.py --background real --trains-per-
 from __future__ import annotations
 
 import argparse
-import os
+import functools
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from backgrounds import FloatArray, real_windows
 from hbc_host.published import THRESHOLD, published_score
 from hbc_host.threshold import FOUND, NONE_FOUND, NOT_DETERMINED, ThresholdResult, estimate_threshold
+from null_campaign import data_folder
+from pieces import Cell
 from threshold_world import MIDPOINTS, STEP_PCT, TRAIN_S, Ramp, make_ramp, ramp_s
 
 
@@ -28,6 +31,23 @@ class Outcome:
 
     ramp: Ramp
     result: ThresholdResult
+    published_pct: float
+
+
+class ThresholdRun(NamedTuple):
+    """The same as a row of a table; nan where there is no estimate."""
+
+    background: str
+    trains_per_step_n: int
+    plateau_bpm: float
+    seed: int
+    run: int
+    found: str
+    truth_pct: float
+    threshold_pct: float
+    low_pct: float
+    high_pct: float
+    width_steps: float
     published_pct: float
 
 
@@ -93,10 +113,28 @@ def summarise(outcomes: list[Outcome], plateau_bpm: float) -> str:
     return f"{lines}\n  none found or not determined {_share(silent)}; published rule finds {published:.2f}"
 
 
-def data_folder(given: Path | None) -> Path:
-    """Folder of the MIT-BIH records."""
-    repository = Path(__file__).resolve().parents[2]
-    return given or Path(os.environ.get("HBC_SHARED", repository.parent / "shared")) / "data" / "mitdb"
+@functools.lru_cache(maxsize=2)
+def windows_of(folder: Path, trains_per_step_n: int) -> list[tuple[str, FloatArray]]:
+    """Real windows that are long enough; reading records takes seconds."""
+    return real_windows(folder, ramp_s(trains_per_step_n))
+
+
+def make(folder: Path, cell: Cell, seed: int, runs: list[int]) -> list[ThresholdRun]:
+    """Some ramps of one cell: background, trains a step, plateau."""
+    background, trains_n, plateau_bpm = str(cell[0]), int(cell[1]), float(cell[2])
+    windows = windows_of(folder, trains_n) if background == "real" else []
+    found = []
+    for run in runs:
+        one = run_one(make_ramp(background, plateau_bpm, trains_n, seed * 100_000 + run, windows))
+        result, truth_pct = one.result, one.ramp.threshold_pct
+        found.append(
+            ThresholdRun(
+                *(background, trains_n, plateau_bpm, seed, run),
+                *(result.found, truth_pct, result.threshold_pct, *result.ci95_pct, result.width_steps),
+                one.published_pct,
+            )
+        )
+    return found
 
 
 def arguments() -> argparse.Namespace:
