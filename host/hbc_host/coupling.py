@@ -30,8 +30,6 @@ FloatArray = npt.NDArray[np.float64]
 
 #: With an uncertain start one direction must be this many times more likely than the other, else neither is claimed.
 DIRECTION_RATIO = 3.0
-#: Intervals are this much wider than the test turned around, as the shape of the response is only estimated.
-SHAPE_WIDENING = 1.3
 
 
 @dataclass(frozen=True)
@@ -155,7 +153,7 @@ def fit_candidates(
     run, rest, used, signals, fit = weighed.run, weighed.rest, weighed.used, weighed.signals, weighed.fit
     p_value = evidence.p_value(fit, null)
     rest_row = None if used is None else used.row
-    bounds = invert(run.row, rest_row, signals, run.block.dof, fit, null).widened(SHAPE_WIDENING)
+    bounds = invert(run.row, rest_row, signals, run.block.dof, fit, null)
     # Under a shift of half a cycle slowing looks like speeding: evidence for either must then stand out.
     ratio = abs(float(fit.slowing[0] - fit.speeding[0]))
     is_open = start_uncertainty_s > 0.0 and ratio < math.log(DIRECTION_RATIO)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hbc_host.beats import Beats
 from hbc_host.blocks import Block
 from hbc_host.errors import InputError, NoTrainsError
-from hbc_host.response import GROWTHS_S, SHAPES, Shape, regressors
+from hbc_host.response import GROWTHS_S, LATENCIES_S, SHAPES, Shape, regressors
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -117,7 +117,7 @@ def hypotheses(doses: list[FloatArray], start_uncertainty_s: float) -> list[Hypo
         shapes = [shape for shape in SHAPES if len(doses) == 1 or shape.growth_s == GROWTHS_S[len(GROWTHS_S) // 2]]
         return [Hypothesis(shape, dose, 0.0) for dose, shape in itertools.product(doses, shapes)]
     # An unknown shift contains the latency: one latency is enough, and 17 shifts of 36 shapes would be waste.
-    shapes = [shape for shape in SHAPES if shape.latency_s == 1.0]
+    shapes = [shape for shape in SHAPES if shape.latency_s == LATENCIES_S[1]]
     half_n = max(1, math.ceil(start_uncertainty_s / SHIFT_STEP_S))
     shifts_s = np.linspace(-start_uncertainty_s, start_uncertainty_s, 2 * half_n + 1)
     return [

@@ -3,8 +3,9 @@
 A response of supposed size is taken out of the run and the test is done on the rest, against the same surrogates.
 The sizes at which slowing is no longer shown bound the effect from below, those at which speeding is not yet shown
 from above, and where both directions have the same evidence lies the estimate (Hodges & Lehmann 1963, doi
-10.1214/aoms/1177704172). Size zero is the test itself: the lower bound of the 90 % interval is above zero exactly
-when one-sided p < .05, and that of the 95 % interval when p < .025.
+10.1214/aoms/1177704172). What no size takes out, as the true shape is another one, is added to the limit. Size zero is
+the test itself: the lower bound of the 90 % interval is above zero exactly when one-sided p < .05, and that of the
+95 % interval when p < .025.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbc_host import evidence
+from hbc_host.bayes import log_bayes, log_mean
 from hbc_host.evidence import ALPHA, Fit
 
 FloatArray = npt.NDArray[np.float64]
@@ -22,6 +24,8 @@ FloatArray = npt.NDArray[np.float64]
 #: Supposed sizes: around the estimate in steps of a third of its standard error, then coarser.
 NEAR_SE, NEAR_N = 7.0, 43
 FAR_SE = (10.0, 15.0, 25.0, 50.0)
+#: Intervals are this much wider than the test turned around, as the shape of the response is only estimated.
+SHAPE_WIDENING = 1.3
 
 
 @dataclass(frozen=True)
@@ -66,16 +70,30 @@ def invert(run: FloatArray, rest: FloatArray | None, signals: FloatArray, dof: i
     far = np.array(FAR_SE)
     steps = np.concatenate((-far, np.linspace(-NEAR_SE, NEAR_SE, NEAR_N), far))
     sizes = np.unique(np.append(centre + se * steps, 0.0))
-    found = evidence.evidence(run - sizes[:, None] * shape, rest, signals, dof)
     zero = int(np.searchsorted(sizes, 0.0))
+    found = evidence.evidence(run - sizes[:, None] * shape, rest, signals, dof)
     intervals = []
+    misfit = np.full(sizes.size, _misfit(found, fit))
+    misfit[zero] = 0.0  # the test itself
     for alpha in (ALPHA, ALPHA / 2.0):
-        limit = evidence.critical(null, alpha)
+        limit = evidence.critical(null, alpha) + misfit
         low = _bound(sizes, found.slowing - np.maximum(found.speeding, limit), zero)
         high = -_bound(-sizes[::-1], (found.speeding - np.maximum(found.slowing, limit))[::-1], sizes.size - 1 - zero)
         intervals.append((low, high))
     estimate = _balance(sizes, found.slowing - found.speeding, centre)
-    return Bounds(float(np.clip(estimate, *intervals[0])), intervals[0], intervals[1])
+    bounds = Bounds(float(np.clip(estimate, *intervals[0])), intervals[0], intervals[1])
+    return bounds.widened(SHAPE_WIDENING)
+
+
+def _misfit(found: Fit, fit: Fit) -> float:
+    """Evidence that no supposed size takes out of the run, beyond that of a run which shows nothing at all.
+
+    It is there where the true shape is not quite the mean one. Without it the interval of a strong response in a calm
+    heart has no width, for the test rejects every size.
+    """
+    left = float(np.min(np.maximum(found.slowing, found.speeding)))
+    nothing = float(log_mean(log_bayes(np.zeros_like(fit.se_bpm), fit.se_bpm)[0])[0])
+    return max(left - nothing, 0.0)
 
 
 def _bound(sizes: FloatArray, excess: FloatArray, zero: int) -> float:

