@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from backgrounds import FloatArray
-from coupling_null import Run, make_run
 from hbc_hil.ecg import PatientEcg
 from hbc_hil.evoked import Response
 from hbc_hil.patient import Heart, PatientSettings, breathing_phase, grid_points_n
@@ -30,6 +29,7 @@ from hbc_host.runs import RunInput, session_runs
 from hbc_host.session import load_session
 from hbc_host.session_model import Session, SessionMeta
 from hbc_host.transport import SerialTransport
+from recordings import Run, make_run
 
 SITE = "BF3-L"
 INTENSITY_PCT = 50.0  # where the run has none of its own; artefacts have their nominal height then
@@ -64,7 +64,7 @@ def chain_run(name: str, dip_bpm: float, seed: int) -> ChainRun:
     dip_bpm : float
         Largest fall of heart rate that a train causes; a ramp's plateau.
     seed : int
-        Draws the heart and its response as :func:`coupling_null.make_run` does, and all noise of the rig.
+        Draws the heart and its response as :func:`recordings.make_run` does, and all noise of the rig.
 
     Returns
     -------

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from backgrounds import FloatArray
-from coupling_null import Run
 from hbc_host import design as build
 from hbc_host import noise
 from hbc_host.beats import classify_beats
@@ -20,6 +19,7 @@ from hbc_host.published import THRESHOLD, published_score
 from hbc_host.response import Shape
 from hbc_host.secondary import secondary_metrics
 from hbc_host.stretches import prepare
+from recordings import Run
 from scipy.special import ndtr
 
 #: The template of those who use one, with all its constants in the middle of what the responses have.

@@ -87,9 +87,8 @@ def make(folder: Path, cell: Cell, seed: int, runs: list[int]) -> list[NullRun]:
 
 def version() -> str:
     """Of the estimator and of the worlds; no verdict depends on how large an effect is said to be."""
-    return code_version(
-        *("coupling", "null_worlds.py", "null_verdict.py", "backgrounds.py"), without=("intervals", "effects")
-    )
+    worlds = ("null_worlds.py", "null_verdict.py", "backgrounds.py")
+    return code_version("coupling", worlds=worlds, without=("intervals", "effects"))
 
 
 def excess_p(coupled_n: int, usable_n: int) -> float:

@@ -29,20 +29,36 @@ Cell = tuple[str | int | float, ...]
 PIECE_N = 20
 
 
-def code_version(root: str, *worlds: str, without: tuple[str, ...] = ()) -> str:
-    """Hash of what a module of hbc_host is made of, of files of this folder, and of numpy's and scipy's version.
+def code_version(
+    *roots: str, worlds: tuple[str, ...] = (), without: tuple[str, ...] = (), folders: tuple[str, ...] = ()
+) -> str:
+    """Hash of all that findings hang on, and of numpy's and scipy's version.
 
-    ``without`` are modules of hbc_host that the findings do not depend on.
+    Parameters
+    ----------
+    *roots : str
+        Modules of hbc_host, with all that they import from it.
+    worlds : tuple of str
+        Files of this folder.
+    without : tuple of str
+        Modules of hbc_host that the findings do not hang on.
+    folders : tuple of str
+        Folders of the repository; all their Python and C.
     """
-    return _code_version(root, tuple(sorted(worlds)), without)
+    return _code_version(roots, worlds, without, folders)
 
 
 @functools.lru_cache(maxsize=8)
-def _code_version(root: str, worlds: tuple[str, ...], without: tuple[str, ...]) -> str:
+def _code_version(
+    roots: tuple[str, ...], worlds: tuple[str, ...], without: tuple[str, ...], folders: tuple[str, ...]
+) -> str:
     total = hashlib.sha256(f"{np.__version__} {scipy.__version__}".encode())
-    folder = Path(__file__).resolve().parent
-    own = {path for path in _made_of(root) if path.stem not in without}
-    for path in sorted({*own, *(folder / name for name in worlds)}, key=lambda path: path.name):
+    here = Path(__file__).resolve().parent
+    own = {path for root in roots for path in _made_of(root) if path.stem not in without}
+    paths = own | {here / name for name in worlds}
+    for folder in folders:
+        paths |= {path for path in (here.parents[1] / folder).rglob("*") if path.suffix in (".py", ".c", ".h")}
+    for path in sorted(paths, key=lambda path: (path.name, str(path))):
         total.update(path.name.encode() + b"\0" + path.read_bytes())
     return total.hexdigest()[:12]
 

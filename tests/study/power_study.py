@@ -7,13 +7,12 @@ from pathlib import Path
 
 from backgrounds import FloatArray, real_windows
 from chain import chain_run
-from coupling_null import DIPS_BPM, DIPS_DEFAULT_BPM, duration_s, make_run
 from methods import Compared, compare
 from pieces import Cell
+from recordings import dips_bpm_of, duration_s, make_run
 
 PROTOCOLS = ("dash", "itbs", "ramp")
-#: What each dip is compared on. The box needs seconds for what takes milliseconds otherwise, and has no ramp here.
-BACKGROUNDS = ("real", "sim", "chain")
+#: The box needs seconds for what takes milliseconds otherwise.
 CHAIN_PROTOCOLS = ("dash", "itbs")
 CHAIN_DIPS_BPM = (0.0, 2.0)
 #: Response that a known shape is taken from where the run has none.
@@ -24,10 +23,15 @@ def cells(has_real: bool) -> list[Cell]:
     """Protocol, background and dip of each cell."""
     found: list[Cell] = []
     for name in PROTOCOLS:
-        dips_bpm = DIPS_BPM.get(name, DIPS_DEFAULT_BPM)
+        dips_bpm = dips_bpm_of(name)
         found += [(name, "real", dip_bpm) for dip_bpm in dips_bpm if has_real]
         found += [(name, "sim", dip_bpm) for dip_bpm in dips_bpm]
-    return found + [(name, "chain", dip_bpm) for name in CHAIN_PROTOCOLS for dip_bpm in CHAIN_DIPS_BPM]
+    return found
+
+
+def chain_cells() -> list[Cell]:
+    """The same for runs through the box."""
+    return [(name, "chain", dip_bpm) for name in CHAIN_PROTOCOLS for dip_bpm in CHAIN_DIPS_BPM]
 
 
 @functools.lru_cache(maxsize=4)

@@ -31,7 +31,11 @@ SEEDS = {"nulls": 601, "power": 6000, "threshold": 203}
 #: Runs a cell: each world without response; methods compared (twice as many without response); through the box; ramps.
 NULLS_N, POWER_N, CHAIN_N, RAMPS_N = 10_000, 620, 40, 150
 THRESHOLD_TRAINS_N, THRESHOLD_PLATEAUS_BPM = (1, 3), (0.0, 3.0, 6.0)
-COMPARED_WORLDS = ("backgrounds.py", "methods.py", "power_study.py", "coupling_null.py", "threshold_world.py")
+#: What findings hang on beside the estimate: our files, and for runs through the box the box.
+METHODS = ("coupling", "published", "secondary")
+METHOD_WORLDS = ("backgrounds.py", "methods.py", "power_study.py", "recordings.py", "threshold_world.py")
+THRESHOLD_WORLDS = ("backgrounds.py", "threshold_study.py", "threshold_world.py")
+BOX_FOLDERS = ("firmware", "hil", "native/src")
 
 
 def scaled(runs_n: int, scale: float) -> int:
@@ -41,8 +45,6 @@ def scaled(runs_n: int, scale: float) -> int:
 
 def compared_n(cell: Cell) -> int:
     """Runs of a cell in which methods are compared."""
-    if cell[1] == "chain":
-        return CHAIN_N
     return 2 * POWER_N if cell[2] == 0.0 else POWER_N
 
 
@@ -67,12 +69,18 @@ def carry(
 def run_study(folder: Path, keep: Path, jobs_n: int, scale: float, command: str) -> Study:
     """All parts, the short ones first."""
     has_real = folder.is_dir()
-    compared = Pieces(keep / "compared.csv", code_version("coupling", *COMPARED_WORLDS), Compared)
+    compared = Pieces(keep / "compared.csv", code_version(*METHODS, worlds=METHOD_WORLDS), Compared)
     carry(
         *("methods", compared, power_study.cells(has_real), SEEDS["power"]),
         *(lambda cell: scaled(compared_n(cell), scale), functools.partial(power_study.make, folder), jobs_n),
     )
-    version = code_version("threshold", "backgrounds.py", "threshold_study.py", "threshold_world.py")
+    version = code_version(*METHODS, "record", "runs", worlds=(*METHOD_WORLDS, "chain.py"), folders=BOX_FOLDERS)
+    chain = Pieces(keep / "chain.csv", version, Compared)
+    carry(
+        *("through the box", chain, power_study.chain_cells(), SEEDS["power"]),
+        *(lambda cell: scaled(CHAIN_N, scale), functools.partial(power_study.make, folder), jobs_n),
+    )
+    version = code_version("threshold", "published", worlds=THRESHOLD_WORLDS)
     thresholds = Pieces(keep / "thresholds.csv", version, ThresholdRun)
     ramps: list[Cell] = [
         (background, trains_n, plateau_bpm)
@@ -91,7 +99,7 @@ def run_study(folder: Path, keep: Path, jobs_n: int, scale: float, command: str)
         *("no response", nulls, worlds, SEEDS["nulls"]),
         *(lambda cell: scaled(NULLS_N, scale), functools.partial(null_campaign.make, folder), jobs_n),
     )
-    return Study(nulls, compared, thresholds, command, SEEDS)
+    return Study(nulls, compared, chain, thresholds, command, SEEDS)
 
 
 def main() -> None:

@@ -37,6 +37,7 @@ class Study:
 
     nulls: Pieces[NullRun]
     compared: Pieces[Compared]
+    chain: Pieces[Compared]
     thresholds: Pieces[ThresholdRun]
     command: str
     seeds: dict[str, int]
@@ -45,24 +46,23 @@ class Study:
 def page(study: Study) -> str:
     """Everything between the marks."""
     seeds = ", ".join(f"{name} {seed}" for name, seed in study.seeds.items())
-    cells = study.compared.cells()
     powers = [
-        tables.power_table(study.compared, name, background)
+        tables.power_table(runs, name, background)
         for name in ("dash", "itbs", "ramp")
-        for background in ("real", "sim", "chain")
-        if (name, background, 0.0) in cells
+        for runs, background in ((study.compared, "real"), (study.compared, "sim"), (study.chain, "chain"))
+        if (name, background, 0.0) in runs.cells()
     ]
     parts = [
         f"`{study.command}` wrote this section: change `tests/study/study_page.py`, not the text. Seeds: {seeds}.\n"
-        f"Versions (hashes of files): estimator {study.nulls.code}, comparison {study.compared.code}, threshold"
-        f" {study.thresholds.code}. The same command\ngoes on where it was stopped, and runs again only what a"
-        " change of code concerns.",
+        f"Versions (hashes of files): verdicts {study.nulls.code}, methods {study.compared.code}, box"
+        f" {study.chain.code}, threshold {study.thresholds.code}.\n"
+        "The same command goes on where it was stopped, and runs again only what a change of code concerns.",
         "### Goals\n\n" + tables.table("claim | goal | measured | met", claims(study)),
         "### Where no train slows the heart\n\nRuns called `coupled`, and share of `cannot_tell`;"
         " `tests/study/null_worlds.py` says what each world is.\n\n"
         + tables.null_table(tables.null_cells(study.nulls)),
         "### Power, and errors, of every method\n\n" + POWER_WORDS + "\n\n" + "\n\n".join(powers),
-        "### Through the box\n\n" + chain_words(study.compared),
+        "### Through the box\n\n" + chain_words(study),
         "### Effect and intervals\n\n" + INTERVAL_WORDS + "\n\n" + tables.interval_table(study.compared),
         "### Thresholds\n\n" + THRESHOLD_WORDS + "\n\n" + tables.threshold_table(study.thresholds, STEP_PCT),
     ]
@@ -142,7 +142,7 @@ def _interval_claims(study: Study) -> list[str]:
     found = {
         cell: tables.covers(rows)
         for cell in study.compared.cells()
-        if (rows := tables.usable(study.compared.rows(cell))) and cell[1] != "chain"
+        if (rows := tables.usable(study.compared.rows(cell)))
     }
     lines = []
     for at, level in enumerate((0.90, 0.95)):
@@ -187,14 +187,12 @@ def _threshold_claims(study: Study) -> list[str]:
     return lines
 
 
-def chain_words(compared: Pieces[Compared]) -> str:
+def chain_words(study: Study) -> str:
     """What the box does to a result: the same simulated hearts with their true beats, and through the box."""
     lines = []
-    for cell in compared.cells():
-        if cell[1] != "chain":
-            continue
-        true = {(one.seed, one.run): one for one in compared.rows((cell[0], "sim", cell[2]))}
-        pairs = [(one, true[one.seed, one.run]) for one in compared.rows(cell) if (one.seed, one.run) in true]
+    for cell in study.chain.cells():
+        true = {(one.seed, one.run): one for one in study.compared.rows((cell[0], "sim", cell[2]))}
+        pairs = [(one, true[one.seed, one.run]) for one in study.chain.rows(cell) if (one.seed, one.run) in true]
         if pairs:
             same_n = sum(one.verdict == other.verdict for one, other in pairs)
             effect = [abs(one.effect_bpm - other.effect_bpm) for one, other in pairs if np.isfinite(one.effect_bpm)]

@@ -82,7 +82,7 @@ def test_what_no_size_takes_out_gives_width_and_does_not_take_it() -> None:
 
 def test_a_strong_response_in_a_calm_real_heart_has_an_interval_with_width(shared_data: Path) -> None:
     from backgrounds import real_windows
-    from coupling_null import duration_s, make_run
+    from recordings import duration_s, make_run
 
     calm = [item for item in real_windows(shared_data / "mitdb", duration_s("itbs")) if item[0] == "112"]
     if not calm:

@@ -5,29 +5,17 @@ A small version of ``make study``. Seeds are fixed, so the counts are too.
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from backgrounds import real_windows
+from power_bound import bound
+from recordings import duration_s, make_run
 
-STUDY = Path(__file__).resolve().parents[1] / "study" / "coupling_null.py"
 RUNS_N = 40
 #: With a true rate of 5 % more than 6 of 40 happen in 0.3 % of series.
 POSITIVE_MAX_N = 6
-
-
-@pytest.fixture(scope="module")
-def study() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("coupling_null", STUDY)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["coupling_null"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -39,58 +27,56 @@ def records(shared_data: Path) -> Path:
 
 
 @pytest.mark.parametrize("protocol", ["dash", "itbs"])
-def test_simulated_hearts_without_response_are_rarely_called_coupled(study: ModuleType, protocol: str) -> None:
-    results = [study.one_run("sim", protocol, 0.0, seed, [])[0] for seed in range(RUNS_N)]
+def test_simulated_hearts_without_response_are_rarely_called_coupled(protocol: str) -> None:
+    results = [make_run("sim", protocol, 0.0, seed, []).estimate() for seed in range(RUNS_N)]
     assert sum(result.verdict == "coupled" for result in results) <= POSITIVE_MAX_N
 
 
 @pytest.mark.parametrize("protocol", ["dash", "itbs"])
-def test_real_hearts_without_stimulation_are_rarely_called_coupled(
-    study: ModuleType, records: Path, protocol: str
-) -> None:
-    windows = study.real_windows(records, study.duration_s(protocol))
+def test_real_hearts_without_stimulation_are_rarely_called_coupled(records: Path, protocol: str) -> None:
+    windows = real_windows(records, duration_s(protocol))
     assert len(windows) >= 40
-    results = [study.one_run("real", protocol, 0.0, seed, windows)[0] for seed in range(RUNS_N)]
+    results = [make_run("real", protocol, 0.0, seed, windows).estimate() for seed in range(RUNS_N)]
     assert sum(result.verdict == "coupled" for result in results) <= POSITIVE_MAX_N
 
 
 @pytest.mark.parametrize("protocol", ["dash", "itbs"])
-def test_a_dip_of_three_bpm_in_real_hearts_is_mostly_found_and_sized(
-    study: ModuleType, records: Path, protocol: str
-) -> None:
-    windows = study.real_windows(records, study.duration_s(protocol))
-    runs = [study.one_run("real", protocol, 3.0, seed, windows) for seed in range(20)]
-    assert sum(result.verdict == "coupled" for result, _ in runs) >= 16
-    assert abs(sum(result.effect_bpm - truth_bpm for result, truth_bpm in runs) / len(runs)) < 0.6
+def test_a_dip_of_three_bpm_in_real_hearts_is_mostly_found_and_sized(records: Path, protocol: str) -> None:
+    windows = real_windows(records, duration_s(protocol))
+    runs = [make_run("real", protocol, 3.0, seed, windows) for seed in range(20)]
+    results = [run.estimate() for run in runs]
+    assert sum(result.verdict == "coupled" for result in results) >= 16
+    errors_bpm = [result.effect_bpm - run.truth_bpm for result, run in zip(results, runs, strict=True)]
+    assert abs(sum(errors_bpm) / len(runs)) < 0.6
 
 
-def test_what_can_be_found_at_most_grows_with_the_dip(study: ModuleType, records: Path) -> None:
-    windows = study.real_windows(records, study.duration_s("dash"))
-    line = study.bound("dash", [0.1, 2.0, 20.0], range(8), windows)
+def test_what_can_be_found_at_most_grows_with_the_dip(records: Path) -> None:
+    windows = real_windows(records, duration_s("dash"))
+    line = bound("dash", [0.1, 2.0, 20.0], range(8), windows)
     low, middle, high = (float(share) for share in re.findall(r"bpm ([\d.]+)", line))
     assert 0.05 < low < middle < high
     assert high > 0.99
 
 
-def test_a_part_changed_for_comparison_is_as_before_afterwards(study: ModuleType, records: Path) -> None:
+def test_a_part_changed_for_comparison_is_as_before_afterwards(records: Path) -> None:
     import power_losses
     from hbc_host import blocks, evidence, weighing
 
-    windows = study.real_windows(records, study.duration_s("dash"))
-    runs = [(windows[10][1], study.make_run("real", "dash", 2.0, 10, windows))]
+    windows = real_windows(records, duration_s("dash"))
+    runs = [(windows[10][1], make_run("real", "dash", 2.0, 10, windows))]
     before = (evidence.TEST_ORDER, blocks.SCALE_WIDTH_BEATS, evidence._filters, weighing.null_noise)
     p = {
         name: float(power_losses.p_values(change, runs, oracle=False)[0])
         for name, change in power_losses.CHANGES.items()
     }
     assert (evidence.TEST_ORDER, blocks.SCALE_WIDTH_BEATS, evidence._filters, weighing.null_noise) == before
-    assert p["as it is"] == study.make_run("real", "dash", 2.0, 10, windows).estimate().p_value
+    assert p["as it is"] == make_run("real", "dash", 2.0, 10, windows).estimate().p_value
     # Rest is either used or not in this run, so one of the two changes nothing.
     unchanged = [name for name, value in p.items() if value == p["as it is"] and name != "as it is"]
     assert len(unchanged) <= 4, unchanged
 
 
-def test_one_cut_off_for_all_hearts_hides_that_the_restless_pay_for_it(study: ModuleType) -> None:
+def test_one_cut_off_for_all_hearts_hides_that_the_restless_pay_for_it() -> None:
     import power_stages
 
     def runs(record: str, values: list[float], p_value: float) -> list[power_stages.Scores]:
@@ -108,10 +94,10 @@ def test_one_cut_off_for_all_hearts_hides_that_the_restless_pay_for_it(study: Mo
     assert own.endswith("| 0.000 | 0.000 | 0.000 | 1.000 |")
 
 
-def test_a_large_dip_in_a_calm_heart_is_called_at_every_stage(study: ModuleType, records: Path) -> None:
+def test_a_large_dip_in_a_calm_heart_is_called_at_every_stage(records: Path) -> None:
     import power_stages
 
-    windows = [item for item in study.real_windows(records, study.duration_s("dash")) if item[0] == "112"][:1]
+    windows = [item for item in real_windows(records, duration_s("dash")) if item[0] == "112"][:1]
     (found,) = power_stages.collect("real", "dash", 3.0, [1], windows)
     limits = power_stages.CutOffs(3.0, 5.0, {"112": 5.0})
     assert found.called(limits) == [True] * len(power_stages.STAGES)
@@ -119,7 +105,7 @@ def test_a_large_dip_in_a_calm_heart_is_called_at_every_stage(study: ModuleType,
     assert not any(null.called(limits))
 
 
-def test_the_best_test_is_told_the_size_and_its_cut_off_the_record(study: ModuleType) -> None:
+def test_the_best_test_is_told_the_size_and_its_cut_off_the_record() -> None:
     import numpy as np
     from power_best import Fitted, power
 

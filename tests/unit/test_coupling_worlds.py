@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections import Counter
 from pathlib import Path
-from types import ModuleType
 
+import null_campaign as campaign
 import numpy as np
 import pytest
 from hbc_host.coupling import estimate_coupling
 from hbc_host.trains import parse_protocol
 
-STUDY = Path(__file__).resolve().parents[1] / "study"
 #: With a true rate of 5 % more than 6 of 38 happen in 0.4 % of series. Seeds are fixed, so the count is too.
 POSITIVE_MAX_N = 6
 
 
-@pytest.fixture(scope="module")
-def campaign() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("null_campaign", STUDY / "null_campaign.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["null_campaign"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_hardly_any_world_without_response_is_called_coupled(campaign: ModuleType) -> None:
+def test_hardly_any_world_without_response_is_called_coupled() -> None:
     found: Counter[str] = Counter()
     for number, world in enumerate(campaign.WORLDS.values()):
         for name in ("dash", "itbs"):
@@ -42,7 +29,7 @@ def test_hardly_any_world_without_response_is_called_coupled(campaign: ModuleTyp
     assert found["unusable"] <= 2, found
 
 
-def test_a_share_is_marked_when_it_is_above_or_below_the_limits(campaign: ModuleType) -> None:
+def test_a_share_is_marked_when_it_is_above_or_below_the_limits() -> None:
     dash = parse_protocol("dash")
     line, is_above = campaign.row("world", dash, Counter(coupled=30, not_shown=170), 40)
     assert is_above
@@ -54,7 +41,7 @@ def test_a_share_is_marked_when_it_is_above_or_below_the_limits(campaign: Module
     assert campaign.excess_p(0, 0) == 1.0
 
 
-def test_worlds_are_what_they_say(campaign: ModuleType) -> None:
+def test_worlds_are_what_they_say() -> None:
     dash = parse_protocol("dash")
     gaps = campaign.WORLDS["30 % in gaps"](np.random.default_rng(1), dash)
     lost_s = sum(end_s - start_s for start_s, end_s in gaps.gaps_s)
@@ -68,7 +55,7 @@ def test_worlds_are_what_they_say(campaign: ModuleType) -> None:
 
 
 def test_a_campaign_that_was_stopped_goes_on_where_it_ended_and_seeds_add_up(
-    campaign: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "nulls.csv"
 

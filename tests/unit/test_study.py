@@ -47,7 +47,7 @@ def a_study(coupled_of_ten: int) -> Study:
     ramps: Pieces[ThresholdRun] = Pieces(None, "code", ThresholdRun)
     ramps.add([ThresholdRun("sim", 1, 3.0, 1, 0, "found", 40.0, 40.0 + coupled_of_ten, 30.0, 60.0, 2.0, 50.0)])
     ramps.add([ThresholdRun("sim", 1, 0.0, 1, 0, "none_found", math.nan, math.nan, math.nan, math.nan, math.nan, 40.0)])
-    return Study(nulls, runs, ramps, "make study", {"nulls": 1})
+    return Study(nulls, runs, Pieces(None, "code", Compared), ramps, "make study", {"nulls": 1})
 
 
 def lines_of(coupled_of_ten: int) -> dict[str, str]:
@@ -92,9 +92,11 @@ def test_all_cells_grow_together() -> None:
 
 def test_a_version_knows_what_an_estimate_is_made_of() -> None:
     assert code_version("coupling") == code_version("coupling")
-    assert code_version("coupling") != code_version("coupling", "null_worlds.py")
+    assert code_version("coupling") != code_version("coupling", worlds=("null_worlds.py",))
     assert code_version("coupling") != code_version("threshold")
+    assert code_version("coupling") != code_version("coupling", without=("intervals",))
     assert code_version("bayes") != code_version("response")
+    assert code_version("bayes") != code_version("bayes", folders=("native/src",))
 
 
 def test_the_study_writes_its_page_and_goes_on_where_it_ended(
@@ -127,6 +129,6 @@ def test_the_study_writes_its_page_and_goes_on_where_it_ended(
     assert "real RR" not in whole.split("### Where")[1]
     kept = {path.name: path.read_text() for path in (tmp_path / "kept").iterdir()}
     study.main()
-    assert capsys.readouterr().out.count(": 0 runs to be made") == 3
+    assert capsys.readouterr().out.count(": 0 runs to be made") == 4
     assert page.read_text() == whole
     assert {path.name: path.read_text() for path in (tmp_path / "kept").iterdir()} == kept

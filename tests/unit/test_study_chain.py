@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from chain import ChainRun, chain_run, unmatched_n
-from coupling_null import make_run
+from recordings import make_run
 
 #: The calmest heart of the first sixty seeds: 1.7 bpm of fluctuations.
 CALM_SEED, DIP_BPM = 26, 6.0
