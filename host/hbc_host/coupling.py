@@ -138,7 +138,7 @@ def fit_run(
     if design.problems:
         return RunFit(_unusable(design), design)
     candidates = tuple(build.hypotheses(doses, start_uncertainty_s))
-    return fit_candidates(design, candidates, rest_s, start_uncertainty_s)
+    return fit_candidates(design, candidates, rest_s, start_uncertainty_s, is_ramp=len(doses) > 1)
 
 
 def fit_candidates(
@@ -146,10 +146,12 @@ def fit_candidates(
     candidates: tuple[Hypothesis, ...],
     rest_s: float | tuple[float, float] | None,
     start_uncertainty_s: float,
+    *,
+    is_ramp: bool,
 ) -> RunFit:
-    """Fit a usable run under the given hypotheses."""
+    """Fit a usable run under the given hypotheses; ``is_ramp`` as for :func:`hbc_host.weighing.null_fit`."""
     weighed = weigh(design, candidates, rest_s)
-    null = null_fit(weighed, candidates)
+    null = null_fit(weighed, candidates, is_ramp=is_ramp)
     run, rest, used, signals, fit = weighed.run, weighed.rest, weighed.used, weighed.signals, weighed.fit
     p_value = evidence.p_value(fit, null)
     rest_row = None if used is None else used.row

@@ -116,10 +116,15 @@ def hypotheses(doses: list[FloatArray], start_uncertainty_s: float) -> list[Hypo
         # With several doses one growth constant stands for all: 36 shapes instead of 12 found no more of a ramp.
         shapes = [shape for shape in SHAPES if len(doses) == 1 or shape.growth_s == GROWTHS_S[len(GROWTHS_S) // 2]]
         return [Hypothesis(shape, dose, 0.0) for dose, shape in itertools.product(doses, shapes)]
-    # An unknown shift contains the latency: one latency is enough, and 17 shifts of 36 shapes would be waste.
-    shapes = [shape for shape in SHAPES if shape.latency_s == LATENCIES_S[1]]
-    half_n = max(1, math.ceil(start_uncertainty_s / SHIFT_STEP_S))
-    shifts_s = np.linspace(-start_uncertainty_s, start_uncertainty_s, 2 * half_n + 1)
+    # One latency, shifted as far again as the earliest and the latest lie from it, stands for all: with 36 shapes at 20
+    # shifts most hypotheses would say the same.
+    middle_s = LATENCIES_S[1]
+    shapes = [shape for shape in SHAPES if shape.latency_s == middle_s]
+    first_s, last_s = (
+        min(LATENCIES_S) - middle_s - start_uncertainty_s,
+        max(LATENCIES_S) - middle_s + start_uncertainty_s,
+    )
+    shifts_s = np.linspace(first_s, last_s, math.ceil((last_s - first_s) / SHIFT_STEP_S) + 1)
     return [
         Hypothesis(shape, dose, float(shift_s)) for shift_s, dose, shape in itertools.product(shifts_s, doses, shapes)
     ]

@@ -3,9 +3,9 @@
 A response of supposed size is taken out of the run and the test is done on the rest, against the same surrogates.
 The sizes at which slowing is no longer shown bound the effect from below, those at which speeding is not yet shown
 from above, and where both directions have the same evidence lies the estimate (Hodges & Lehmann 1963, doi
-10.1214/aoms/1177704172). What no size takes out, as the true shape is another one, is added to the limit. Size zero is
-the test itself: the lower bound of the 90 % interval is above zero exactly when one-sided p < .05, and that of the
-95 % interval when p < .025.
+10.1214/aoms/1177704172). What no size takes out of the run is added to the limit. Size zero is the test itself: the
+lower bound of the 90 % interval is above zero exactly when one-sided p < .05, and that of the 95 % interval when
+p < .025.
 """
 
 from __future__ import annotations
@@ -73,25 +73,26 @@ def invert(run: FloatArray, rest: FloatArray | None, signals: FloatArray, dof: i
     zero = int(np.searchsorted(sizes, 0.0))
     found = evidence.evidence(run - sizes[:, None] * shape, rest, signals, dof)
     intervals = []
-    misfit = np.full(sizes.size, _misfit(found, fit))
-    misfit[zero] = 0.0  # the test itself
+    left = float(np.min(np.maximum(found.slowing, found.speeding)))
     for alpha in (ALPHA, ALPHA / 2.0):
-        limit = evidence.critical(null, alpha) + misfit
+        critical = evidence.critical(null, alpha)
+        # At least one size is kept, whatever surrogates say; at zero it is the test itself.
+        limit = np.full(sizes.size, max(critical + _beyond_nothing(left, fit), left))
+        limit[zero] = critical
         low = _bound(sizes, found.slowing - np.maximum(found.speeding, limit), zero)
         high = -_bound(-sizes[::-1], (found.speeding - np.maximum(found.slowing, limit))[::-1], sizes.size - 1 - zero)
-        intervals.append((low, high))
+        intervals.append((low, max(low, high)))
     estimate = _balance(sizes, found.slowing - found.speeding, centre)
     bounds = Bounds(float(np.clip(estimate, *intervals[0])), intervals[0], intervals[1])
     return bounds.widened(SHAPE_WIDENING)
 
 
-def _misfit(found: Fit, fit: Fit) -> float:
-    """Evidence that no supposed size takes out of the run, beyond that of a run which shows nothing at all.
+def _beyond_nothing(left: float, fit: Fit) -> float:
+    """What is left in the run at the best size, beyond the evidence of a run that shows nothing at all.
 
-    It is there where the true shape is not quite the mean one. Without it the interval of a strong response in a calm
-    heart has no width, for the test rejects every size.
+    Mostly some tenths, by chance and because sizes are tried in steps. Large where the true shape is not the mean one:
+    without it the test rejects every size of a strong response in a calm heart, and the interval has no width.
     """
-    left = float(np.min(np.maximum(found.slowing, found.speeding)))
     nothing = float(log_mean(log_bayes(np.zeros_like(fit.se_bpm), fit.se_bpm)[0])[0])
     return max(left - nothing, 0.0)
 

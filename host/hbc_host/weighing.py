@@ -54,14 +54,22 @@ def weigh(
     return Weighed(design, run, rest, used, signals, fit)
 
 
-def null_fit(weighed: Weighed, candidates: tuple[Hypothesis, ...], surrogates_n: int = evidence.SURROGATES_N) -> Fit:
-    """Weigh surrogates of the run's noise in the same way; fewer of them are the first ones of all."""
+def null_fit(
+    weighed: Weighed,
+    candidates: tuple[Hypothesis, ...],
+    *,
+    is_ramp: bool = False,
+    surrogates_n: int = evidence.SURROGATES_N,
+) -> Fit:
+    """Weigh surrogates of the run's noise in the same way; fewer of them are the first ones of all.
+
+    ``is_ramp``: intensities were given, and differ.
+    """
     run, used, signals, fit = weighed.run, weighed.used, weighed.signals, weighed.fit
     # Of one shift only: over all of them the mean response is flat.
     first = signals[[item.shift_s == candidates[0].shift_s for item in candidates]].mean(axis=0)
     noise = null_noise(weighed.design, run, used, evidence.null_residual(fit, run.row, signals), first)
     rest_block = None if used is None else used.block
     surrogates = evidence.surrogate_rows(noise.filter_, noise.sigma_bpm, run.block, rest_block, surrogates_n)
-    is_ramp = any(float(np.ptp(item.dose)) > 0.0 for item in candidates)
     caution = min(noise.caution, CAUTION_RAMP_MAX) if is_ramp else noise.caution
     return evidence.evidence(*surrogates, signals, run.block.dof, caution)

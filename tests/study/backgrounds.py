@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,12 @@ def warp(beats_s: FloatArray, response: TrueResponse, onsets_s: FloatArray, trai
     added = np.cumsum(response.change_bpm(time_s, onsets_s, train_s)) * step_s / 60.0
     phase = np.maximum.accumulate(phase + added)
     return np.interp(np.arange(0.0, np.floor(phase[-1]) + 0.5), phase, time_s)
+
+
+def data_folder(given: Path | None = None) -> Path:
+    """Where the MIT-BIH records are looked for; they are not part of this repository."""
+    repository = Path(__file__).resolve().parents[2]
+    return given or Path(os.environ.get("HBC_SHARED", repository.parent / "shared")) / "data" / "mitdb"
 
 
 def real_windows(folder: Path, duration_s: float, normal_min: float = NORMAL_SHARE_MIN) -> list[tuple[str, FloatArray]]:

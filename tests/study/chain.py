@@ -84,8 +84,10 @@ def chain_run(name: str, dip_bpm: float, seed: int) -> ChainRun:
         box, session = _recorded(world, Path(folder) / "session")
     if session.gaps_s or session.frames_bad_n:
         raise RuntimeError(f"{name} {dip_bpm:g} bpm, seed {seed}: gaps {session.gaps_s}, bad {session.frames_bad_n}")
-    [found], _ = session_runs(session, true_run.protocol)
-    run = replace(true_run, beats_s=_beats_s(found), onsets_s=found.onsets_s)
+    runs, _ = session_runs(session, true_run.protocol)
+    if len(runs) != 1:
+        raise RuntimeError(f"{name} {dip_bpm:g} bpm, seed {seed}: {len(runs)} runs were found in the recording of one")
+    run = replace(true_run, beats_s=_beats_s(runs[0]), onsets_s=runs[0].onsets_s)
     shift_s = box.device_s(0.0) + world.truth.afe_delay_s
     # Each against all of the other: at the end of the run one of a pair may be just outside.
     lost_n = unmatched_n(true_run.beats_s + shift_s, session.beats_s)

@@ -19,10 +19,11 @@ import numpy as np
 
 # A script's own folder is on the path already; a test that loads this file by path needs it too.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from backgrounds import draw_response, warp
+from backgrounds import data_folder, draw_response, warp
 from hbc_host.looks import LookPlan, plan_looks, take_look
 from hbc_host.trains import Protocol, parse_protocol
-from null_campaign import LEVEL, data_folder, excess_p, real_worlds
+from null_campaign import LEVEL, excess_p
+from null_runs import real_worlds
 from null_worlds import TRAINS_N, WORLDS, Recording, World
 
 DIPS_BPM = (0.0, 2.0, 3.0)

@@ -22,10 +22,14 @@ from hbc_host.stretches import prepare
 from recordings import Run
 from scipy.special import ndtr
 
-#: The template of those who use one, with all its constants in the middle of what the responses have.
+#: The template of those who use one; all its constants are in the middle of what the responses have, which is generous.
 TEMPLATE = Shape(1.75, 2.0, 4.0)
 #: Its noise model, in beats.
 TEMPLATE_ORDER = 24
+
+
+#: Protocol, background, dip in bpm, seed, run.
+Key = tuple[str, str, float, int, int]
 
 
 class Compared(NamedTuple):
@@ -64,7 +68,7 @@ class Compared(NamedTuple):
     harmonic_score: float
 
 
-def compare(key: tuple[str, str, float, int, int], lost: tuple[int, int], run: Run, shaped: Run) -> Compared:
+def compare(key: Key, run: Run, shaped: Run) -> Compared:
     """All methods on a run; ``shaped`` has the response that the oracle is told (the run's own, if it has one)."""
     found = fit_run(run.beats_s, run.onsets_s, train_s=run.protocol.train_s, intensities_pct=run.intensities_pct)
     result = found.result
@@ -74,7 +78,8 @@ def compare(key: tuple[str, str, float, int, int], lost: tuple[int, int], run: R
     other = secondary_metrics(run.beats_s, run.onsets_s, train_s=run.protocol.train_s)
     return Compared(
         *key,
-        *lost,
+        0,
+        0,
         result.verdict,
         result.p_value,
         math.nan if found.fit is None else _slowing(found.fit),
@@ -95,6 +100,12 @@ def compare(key: tuple[str, str, float, int, int], lost: tuple[int, int], run: R
     )
 
 
+def unusable(key: Key) -> Compared:
+    """A run of which nothing came."""
+    nothing = (math.nan,) * 8
+    return Compared(*key, 0, 0, "unusable", *nothing, *(False, math.nan) * 5)
+
+
 def _slowing(fit: Fit) -> float:
     """Evidence of slowing, or none at all where speeding explains more."""
     slowing, speeding = float(fit.slowing[0]), float(fit.speeding[0])
@@ -107,7 +118,8 @@ def _oracle(run: Run, shaped: Run) -> tuple[bool, float]:
     design = build.design_run(classify_beats(run.beats_s), run.onsets_s, run.protocol.train_s)
     if design.problems:
         return False, math.nan
-    told = fit_candidates(design, (shaped.truth(shaped.response),), None, 0.0)
+    truth = (shaped.truth(shaped.response),)
+    told = fit_candidates(design, truth, None, 0.0, is_ramp=run.intensities_pct is not None)
     assert told.fit is not None
     return told.result.verdict == "coupled", float(told.fit.fall_bpm[0, 0] / told.fit.se_bpm[0, 0])
 
@@ -128,7 +140,7 @@ def _template(run: Run) -> float:
     filter_ = noise.levinson(noise.autocovariance(residual, TEMPLATE_ORDER))[0][0]
     white, template = (_whitened(series[0], filter_) for series in (row, signal))
     fall = float(white @ template) / float(template @ template)
-    variance = float(np.sum((white - fall * template) ** 2)) / max(block.dof - 1, 1)
+    variance = float(np.sum((white - fall * template) ** 2)) / max(block.dof - 1 - TEMPLATE_ORDER, 1)
     return fall / math.sqrt(variance / float(template @ template))
 
 

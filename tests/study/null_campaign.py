@@ -13,82 +13,20 @@ from __future__ import annotations
 
 import argparse
 import functools
-import os
 import sys
-import zlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
 
 # A script's own folder is on the path already; a test that loads this file by path needs it too.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from backgrounds import real_windows
-from hbc_host.trains import Protocol, parse_protocol
-from null_verdict import verdict_of
-from null_worlds import REST_S, TRAINS_N, WORLDS, Recording, World, real_world
-from pieces import Cell, Pieces, carry_out, code_version, tasks
+from backgrounds import data_folder
+from null_runs import NullRun, cells_of, make, version
+from null_worlds import TRAINS_N
+from pieces import Cell, Pieces, carry_out, tasks
 
 LEVEL = 0.05
 LOW_SHARE = 0.03
-
-
-class NullRun(NamedTuple):
-    """One run of the campaign and what was made of it."""
-
-    protocol: str
-    world: str
-    seed: int
-    run: int
-    verdict: str
-
-
-def data_folder(given: Path | None = None) -> Path:
-    """Where the MIT-BIH records are looked for."""
-    repository = Path(__file__).resolve().parents[2]
-    return given or Path(os.environ.get("HBC_SHARED", repository.parent / "shared")) / "data" / "mitdb"
-
-
-def real_worlds(folder: Path, protocol: Protocol) -> dict[str, World]:
-    """Two worlds of real hearts: windows with at least 97 % normal beats, and every window of every record."""
-    if not folder.is_dir():
-        return {}
-    duration_s = REST_S + protocol.cycle_s * (TRAINS_N[protocol.name] + 1)
-    calm = [beats_s for _, beats_s in real_windows(folder, duration_s)]
-    every = [beats_s for _, beats_s in real_windows(folder, duration_s, 0.0)]
-    return {"real RR": real_world(calm), "real RR, any rhythm": real_world(every)}
-
-
-def one_run(world: World, protocol: Protocol, seeds: tuple[int, ...], run: int) -> Recording:
-    """One run, which has its own random numbers."""
-    return world(np.random.default_rng((*seeds, run)), protocol)
-
-
-@functools.lru_cache(maxsize=4)
-def all_worlds(folder: Path, name: str) -> dict[str, World]:
-    """Real and simulated worlds of a protocol; reading records takes seconds."""
-    return {**real_worlds(folder, parse_protocol(name)), **WORLDS}
-
-
-def cells_of(folder: Path, protocols: list[str]) -> list[Cell]:
-    """Protocol and world of every row of the table."""
-    return [(name, key) for name in protocols for key in all_worlds(folder, name)]
-
-
-def make(folder: Path, cell: Cell, seed: int, runs: list[int]) -> list[NullRun]:
-    """Some runs of one world."""
-    name, key = (str(part) for part in cell)
-    protocol, world = parse_protocol(name), all_worlds(folder, name)[key]
-    # Each row has its own hearts: with the same ones in all, rows would err together.
-    seeds = (seed, zlib.crc32(key.encode()), TRAINS_N[name])
-    return [NullRun(name, key, seed, run, verdict_of(one_run(world, protocol, seeds, run))) for run in runs]
-
-
-def version() -> str:
-    """Of the estimator and of the worlds; no verdict depends on how large an effect is said to be."""
-    worlds = ("null_worlds.py", "null_verdict.py", "backgrounds.py")
-    return code_version("coupling", worlds=worlds, without=("intervals", "effects"))
 
 
 def excess_p(coupled_n: int, usable_n: int) -> float:
@@ -98,16 +36,19 @@ def excess_p(coupled_n: int, usable_n: int) -> float:
     return float(bdtrc(coupled_n - 1, usable_n, LEVEL)) if coupled_n else 1.0
 
 
-def row(name: str, protocol: Protocol, found: Counter[str], rows_n: int) -> tuple[str, bool]:
-    """One line of the table, and whether it breaks the limit."""
-    usable_n = found.total() - found["unusable"]
-    p = excess_p(found["coupled"], usable_n)
-    share = found["coupled"] / max(usable_n, 1)
-    is_above = p * rows_n < LEVEL
-    mark = "above 5 %" if is_above else "below 3 %" if share < LOW_SHARE else ""
-    open_share = found["cannot_tell"] / max(usable_n, 1)
-    line = f"| {name} | {protocol.name} | {usable_n} | {share:.3f} | {open_share:.3f} | {p:.3f} | {mark} |"
-    return line, is_above
+class NullCell:
+    """Counts of one world without response."""
+
+    def __init__(self, rows: Sequence[NullRun]) -> None:
+        found = Counter(one.verdict for one in rows)
+        self.usable_n = found.total() - found["unusable"]
+        self.coupled_n, self.open_n = found["coupled"], found["cannot_tell"]
+        self.coupled, self.open = (count / max(self.usable_n, 1) for count in (self.coupled_n, self.open_n))
+        self.p = excess_p(self.coupled_n, self.usable_n)
+
+    def is_above(self, cells_n: int) -> bool:
+        """Is the share above 5 % by the exact test, as one of so many cells?"""
+        return self.p * cells_n < LEVEL
 
 
 def main() -> int:
@@ -145,14 +86,14 @@ def main() -> int:
 def table(cells: list[Cell], pieces: Pieces[NullRun]) -> int:
     """Print a row for each cell that has runs; 1 when any is above the limit."""
     print("| world | protocol | runs | coupled | cannot tell | p against 5 % | |\n|---|---|---|---|---|---|---|")
-    found = {cell: Counter(one.verdict for one in pieces.rows(cell)) for cell in cells}
-    counted = {cell: verdicts for cell, verdicts in found.items() if verdicts}
-    rows = [row(str(key), parse_protocol(str(name)), one, len(counted)) for (name, key), one in counted.items()]
-    print("\n".join(line for line, _ in rows))
-    total = sum(counted.values(), Counter[str]())
-    usable_n = total.total() - total["unusable"]
-    print(f"all rows: {total['coupled']} of {usable_n} ({total['coupled'] / max(usable_n, 1):.4f})")
-    return 1 if any(is_above for _, is_above in rows) else 0
+    counted = {cell: NullCell(rows) for cell in cells if (rows := pieces.rows(cell))}
+    for (name, world), one in counted.items():
+        mark = "above 5 %" if one.is_above(len(counted)) else "below 3 %" if one.coupled < LOW_SHARE else ""
+        shares = f"{one.usable_n} | {one.coupled:.3f} | {one.open:.3f} | {one.p:.3f}"
+        print(f"| {world} | {name} | {shares} | {mark} |")
+    usable_n, coupled_n = (sum(getattr(one, what) for one in counted.values()) for what in ("usable_n", "coupled_n"))
+    print(f"all rows: {coupled_n} of {usable_n} ({coupled_n / max(usable_n, 1):.4f})")
+    return 1 if any(one.is_above(len(counted)) for one in counted.values()) else 0
 
 
 if __name__ == "__main__":

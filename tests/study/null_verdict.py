@@ -32,7 +32,7 @@ def is_ruled_out(one: Recording) -> bool:
     slowing = float(weighed.fit.slowing[0])
     if slowing <= float(weighed.fit.speeding[0]):
         return True
-    null = null_fit(weighed, candidates, FEW_N)
+    null = null_fit(weighed, candidates, surrogates_n=FEW_N)
     return int(np.count_nonzero(np.maximum(null.slowing, null.speeding) >= slowing)) >= ENOUGH_N
 
 

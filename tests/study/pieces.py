@@ -27,56 +27,58 @@ Row = TypeVar("Row", bound=tuple[Any, ...])
 Cell = tuple[str | int | float, ...]
 #: Runs that are made and written down together.
 PIECE_N = 20
+HERE = Path(__file__).resolve().parent
+#: Keeps and counts runs, and has no part in what they find.
+INFRASTRUCTURE = ("pieces",)
 
 
-def code_version(
-    *roots: str, worlds: tuple[str, ...] = (), without: tuple[str, ...] = (), folders: tuple[str, ...] = ()
-) -> str:
-    """Hash of all that findings hang on, and of numpy's and scipy's version.
+def code_version(root: str, *, without: tuple[str, ...] = (), folders: tuple[str, ...] = ()) -> str:
+    """Hash of all code that findings hang on, and of numpy's and scipy's version. Recordings are not in it.
 
     Parameters
     ----------
-    *roots : str
-        Modules of hbc_host, with all that they import from it.
-    worlds : tuple of str
-        Files of this folder.
+    root : str
+        Module of this folder that makes the findings; it counts with all that it imports from here and from hbc_host.
     without : tuple of str
-        Modules of hbc_host that the findings do not hang on.
+        Modules that the findings do not hang on.
     folders : tuple of str
-        Folders of the repository; all their Python and C.
+        Folders of the repository of which all Python and C counts as well.
     """
-    return _code_version(roots, worlds, without, folders)
-
-
-@functools.lru_cache(maxsize=8)
-def _code_version(
-    roots: tuple[str, ...], worlds: tuple[str, ...], without: tuple[str, ...], folders: tuple[str, ...]
-) -> str:
     total = hashlib.sha256(f"{np.__version__} {scipy.__version__}".encode())
-    here = Path(__file__).resolve().parent
-    own = {path for root in roots for path in _made_of(root) if path.stem not in without}
-    paths = own | {here / name for name in worlds}
+    paths = {path for path in made_of(root) if path.stem not in (*without, *INFRASTRUCTURE)}
     for folder in folders:
-        paths |= {path for path in (here.parents[1] / folder).rglob("*") if path.suffix in (".py", ".c", ".h")}
+        paths |= {path for path in (HERE.parents[1] / folder).rglob("*") if path.suffix in (".py", ".c", ".h")}
     for path in sorted(paths, key=lambda path: (path.name, str(path))):
         total.update(path.name.encode() + b"\0" + path.read_bytes())
     return total.hexdigest()[:12]
 
 
-def _made_of(root: str) -> set[Path]:
-    """Files of a module of hbc_host and of all modules of hbc_host that it imports, at whatever depth."""
+def made_of(root: str) -> set[Path]:
+    """Files of a module of this folder and of all that it imports from here and from hbc_host, at whatever depth."""
     found: set[Path] = set()
-    todo = [f"hbc_host.{root}"]
+    todo = [root]
     while todo:
-        spec = importlib.util.find_spec(todo.pop())
-        if spec is None or spec.origin is None or Path(spec.origin) in found:
+        name = todo.pop()
+        spec = importlib.util.find_spec(name)
+        path = None if spec is None or spec.origin is None else Path(spec.origin)
+        is_ours = path is not None and (name.split(".")[0] == "hbc_host" or path.parent == HERE)
+        if path is None or not is_ours or path in found:
             continue
-        found.add(Path(spec.origin))
-        for node in ast.walk(ast.parse(Path(spec.origin).read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "hbc_host":
-                names = [f"{node.module}.{alias.name}" for alias in node.names]
-                todo += [str(node.module), *names] if node.module == "hbc_host" else [str(node.module)]
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                # What is imported may be a module itself; what is none has no file.
+                todo += [
+                    node.module,
+                    *(f"{node.module}.{alias.name}" for alias in node.names if _is_package(node.module)),
+                ]
+            elif isinstance(node, ast.Import):
+                todo += [alias.name for alias in node.names]
     return found
+
+
+def _is_package(name: str) -> bool:
+    return name.split(".")[0] == "hbc_host" and importlib.util.find_spec(name).submodule_search_locations is not None  # type: ignore[union-attr]
 
 
 class Pieces(Generic[Row]):
@@ -105,7 +107,7 @@ class Pieces(Generic[Row]):
             readers = [_READERS[hint] for hint in (get_type_hints(kind)[field] for field in self._fields)]
             with path.open(newline="") as stream:
                 for line in csv.reader(stream):
-                    if tuple(line) == heading:  # also of a file that was joined
+                    if not line or tuple(line) == heading:  # also of a file that was joined
                         continue
                     if line[0] != code:
                         self.others_n += 1
@@ -133,9 +135,15 @@ class Pieces(Generic[Row]):
         """Runs of a cell, over all seeds."""
         return list(self._found.get(cell, {}).values())
 
-    def cells(self) -> list[Cell]:
-        """Cells that have runs, in the order in which they came."""
-        return list(self._found)
+    def chosen(self, cells: Iterable[Cell], seed: int, runs_n: Callable[[Cell], int]) -> dict[Cell, list[Row]]:
+        """Runs of these cells with this seed, of each as many, in order; only cells that have any."""
+        found = {}
+        for cell in cells:
+            rows, whole_n = self._found.get(cell, {}), runs_n(cell)
+            some = [rows[seed, run] for run in range(whole_n) if (seed, run) in rows]
+            if some:
+                found[cell] = some
+        return found
 
 
 def _is_true(text: str) -> bool:

@@ -18,12 +18,11 @@ import numpy as np
 
 # A script's own folder is on the path already; a test that loads this file by path needs it too.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from backgrounds import FloatArray, draw_response, real_windows
+from backgrounds import FloatArray, data_folder, draw_response, real_windows
 from hbc_host import design as build
 from hbc_host.beats import classify_beats
 from hbc_host.design import Hypothesis
 from hbc_host.weighing import weigh
-from null_campaign import data_folder
 from power_stages import Window, cut_off, parse_arguments
 from recordings import Run, duration_s, make_run
 from scipy.special import logsumexp

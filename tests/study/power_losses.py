@@ -21,12 +21,11 @@ import numpy as np
 
 # A script's own folder is on the path already; a test that loads this file by path needs it too.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from backgrounds import FloatArray, real_windows
+from backgrounds import FloatArray, data_folder, real_windows
 from hbc_host import blocks, evidence, peaks, weighing
 from hbc_host import design as build
 from hbc_host.beats import classify_beats
 from hbc_host.stretches import Stretch, prepare
-from null_campaign import data_folder
 from recordings import REST_S, TRAINS_N, Run, duration_s, make_run
 from scipy.special import ndtri
 

@@ -21,13 +21,12 @@ import numpy as np
 
 # A script's own folder is on the path already; a test that loads this file by path needs it too.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from backgrounds import FloatArray, real_windows
+from backgrounds import FloatArray, data_folder, real_windows
 from hbc_host import design as build
 from hbc_host import evidence, peaks
 from hbc_host.beats import classify_beats
 from hbc_host.coupling import fit_run
 from hbc_host.stretches import prepare
-from null_campaign import data_folder
 from power_losses import swapped
 from recordings import TRAINS_N, Run, duration_s, make_run
 from scipy.special import ndtri

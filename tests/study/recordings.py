@@ -38,12 +38,14 @@ class Run:
         return self.response.mean_fall_bpm(self.onsets_s, self.protocol.train_s, self.protocol.cycle_s)
 
     def estimate(self, oracle: bool = False) -> CouplingResult:
-        """The estimator as it is, or told the true shape and dose."""
+        """The estimator as it is, or told the true shape and dose of this run's response."""
         train_s = self.protocol.train_s
-        if not oracle or self.response is None:
+        if not oracle:
             return estimate_coupling(self.beats_s, self.onsets_s, train_s=train_s, intensities_pct=self.intensities_pct)
+        assert self.response is not None
         design = build.design_run(classify_beats(self.beats_s), self.onsets_s, train_s)
-        return fit_candidates(design, (self.truth(self.response),), None, 0.0).result
+        is_ramp = self.intensities_pct is not None
+        return fit_candidates(design, (self.truth(self.response),), None, 0.0, is_ramp=is_ramp).result
 
     def truth(self, response: TrueResponse) -> build.Hypothesis:
         """The only hypothesis of one who knows the response."""
@@ -86,3 +88,8 @@ def duration_s(name: str) -> float:
 def dips_bpm_of(name: str) -> tuple[float, ...]:
     """Dips that are studied; of a ramp they are plateaus."""
     return (0.0, 2.0, 3.0, 6.0) if name == "ramp" else (0.0, 1.0, 2.0, 3.0)
+
+
+def shaped_like(run: Run, name: str, number: int) -> Run:
+    """The run itself, or where it has no response another one with the response that a known shape is taken from."""
+    return run if run.response is not None else make_run("sim", name, 2.0, number, [])

@@ -7,10 +7,13 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
+from backgrounds import TrueResponse, warp
 from hbc_host.beats import classify_beats
 from hbc_host.coupling import CouplingResult, estimate_coupling
 from hbc_host.errors import InputError, NoTrainsError
 from hbc_host.response import Shape, mean_response
+from hbc_host.trains import parse_protocol
+from null_worlds import recording
 
 TRAIN_S, CYCLE_S, FIRST_S = 5.0, 16.0, 170.0
 ONSETS_S = FIRST_S + CYCLE_S * np.arange(15)
@@ -112,6 +115,20 @@ def test_an_uncertain_start_still_finds_a_shifted_response() -> None:
     assert result.verdict == "coupled"
     assert result.latency_s == pytest.approx(6.0, abs=2.5)
     assert any("+-6 s" in reason for reason in result.reasons)
+
+
+@pytest.mark.parametrize("latency_s", [0.6, 3.0])
+def test_a_start_known_to_a_fraction_of_a_second_loses_no_latency(latency_s: float) -> None:
+    response = TrueResponse(latency_s, 1.5, 3.0, 3.0, 0.0)
+    onsets_s = 160.0 + 10.0 * np.arange(20)
+    for seed in range(3):
+        rest = recording(np.random.default_rng((4, seed)), parse_protocol("itbs"), level=0.3)
+        beats_s = warp(rest.beats_s, response, onsets_s, 2.0)
+        exact = estimate_coupling(beats_s, onsets_s, train_s=2.0)
+        nearly = estimate_coupling(beats_s, onsets_s, train_s=2.0, start_uncertainty_s=0.3)
+        assert exact.verdict == nearly.verdict == "coupled"
+        assert nearly.effect_bpm == pytest.approx(exact.effect_bpm, abs=0.6)
+        assert nearly.latency_s == pytest.approx(latency_s, abs=0.9)
 
 
 @pytest.mark.parametrize("rest_s", [None, 60.0, (20.0, 140.0), 0.0])

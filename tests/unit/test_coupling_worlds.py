@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 from hbc_host.coupling import estimate_coupling
 from hbc_host.trains import parse_protocol
+from null_runs import NullRun, one_run
+from null_verdict import verdict_of
+from null_worlds import WORLDS
+from pieces import Pieces
 
 #: With a true rate of 5 % more than 6 of 38 happen in 0.4 % of series. Seeds are fixed, so the count is too.
 POSITIVE_MAX_N = 6
@@ -18,39 +22,49 @@ POSITIVE_MAX_N = 6
 
 def test_hardly_any_world_without_response_is_called_coupled() -> None:
     found: Counter[str] = Counter()
-    for number, world in enumerate(campaign.WORLDS.values()):
+    for number, world in enumerate(WORLDS.values()):
         for name in ("dash", "itbs"):
-            one = campaign.one_run(world, parse_protocol(name), (200 + number,), 0)
+            one = one_run(world, parse_protocol(name), (200 + number,), 0)
             verdict = estimate_coupling(one.beats_s, one.onsets_s, train_s=one.train_s, gaps_s=one.gaps_s).verdict
-            assert campaign.verdict_of(one) == verdict
+            assert verdict_of(one) == verdict
             found[verdict] += 1
-    assert found.total() == 2 * len(campaign.WORLDS)
+    assert found.total() == 2 * len(WORLDS)
     assert found["coupled"] <= POSITIVE_MAX_N, found
     assert found["unusable"] <= 2, found
 
 
-def test_a_share_is_marked_when_it_is_above_or_below_the_limits() -> None:
-    dash = parse_protocol("dash")
-    line, is_above = campaign.row("world", dash, Counter(coupled=30, not_shown=170), 40)
-    assert is_above
-    assert "above 5 %" in line
-    line, is_above = campaign.row("world", dash, Counter(coupled=10, not_shown=190, unusable=3), 40)
-    assert not is_above
-    assert "| 200 | 0.050 |" in line
-    assert "below 3 %" in campaign.row("world", dash, Counter(coupled=2, cannot_tell=98), 40)[0]
+def test_a_share_is_marked_when_it_is_above_or_below_the_limits(capsys: pytest.CaptureFixture[str]) -> None:
+    def shown(**verdicts: int) -> tuple[int, str]:
+        pieces: Pieces[NullRun] = Pieces(None, "code", NullRun)
+        each = [verdict for verdict, count in verdicts.items() for _ in range(count)]
+        pieces.add([NullRun("dash", "quiet", 1, run, verdict) for run, verdict in enumerate(each)])
+        return campaign.table([("dash", "quiet"), ("itbs", "quiet")], pieces), capsys.readouterr().out
+
+    code, text = shown(coupled=30, not_shown=170)
+    assert code == 1
+    assert "above 5 %" in text
+    code, text = shown(coupled=10, not_shown=190, unusable=3)
+    assert code == 0
+    assert "| quiet | dash | 200 | 0.050 |" in text
+    assert "below 3 %" in shown(coupled=2, cannot_tell=98)[1]
+    assert shown(unusable=1)[0] == 0
+    # What one row may show is too much for none of forty.
+    some = campaign.NullCell([NullRun("dash", "quiet", 1, n, "coupled" if n < 18 else "not_shown") for n in range(200)])
+    assert some.is_above(1)
+    assert not some.is_above(40)
     assert campaign.excess_p(0, 0) == 1.0
 
 
 def test_worlds_are_what_they_say() -> None:
     dash = parse_protocol("dash")
-    gaps = campaign.WORLDS["30 % in gaps"](np.random.default_rng(1), dash)
+    gaps = WORLDS["30 % in gaps"](np.random.default_rng(1), dash)
     lost_s = sum(end_s - start_s for start_s, end_s in gaps.gaps_s)
     assert 0.28 < lost_s / gaps.beats_s[-1] < 0.36
-    jittered = campaign.WORLDS["jittered cycles"](np.random.default_rng(1), dash)
+    jittered = WORLDS["jittered cycles"](np.random.default_rng(1), dash)
     assert np.ptp(np.diff(jittered.onsets_s)) > 2.0
-    wrong = campaign.WORLDS["train 20 % wrong"](np.random.default_rng(1), dash)
+    wrong = WORLDS["train 20 % wrong"](np.random.default_rng(1), dash)
     assert abs(wrong.train_s / dash.train_s - 1.0) == pytest.approx(0.2)
-    again = campaign.WORLDS["train 20 % wrong"](np.random.default_rng(1), dash)
+    again = WORLDS["train 20 % wrong"](np.random.default_rng(1), dash)
     assert np.array_equal(wrong.beats_s, again.beats_s)
 
 
