@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,11 @@ class SitePosterior:
     high_bpm: FloatArray
     probability_best: FloatArray
     between_sd_bpm: float
+
+    def widened(self, factor: float) -> SitePosterior:
+        """Intervals so much wider about their means, for what all sites share."""
+        low_bpm, high_bpm = (self.mean_bpm + factor * (end - self.mean_bpm) for end in (self.low_bpm, self.high_bpm))
+        return replace(self, low_bpm=low_bpm, high_bpm=high_bpm)
 
 
 def heterogeneity(

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from hbc_host.coupling import CouplingResult, RunFit, estimate_coupling
 from hbc_host.errors import InputError
 from hbc_host.evidence import ALPHA
+from hbc_host.intervals import SHAPE_WIDENING
 from hbc_host.pooling import Z975, SitePosterior, heterogeneity, posterior
 
 FloatArray = npt.NDArray[np.float64]
@@ -111,7 +112,7 @@ def compare_sites(sites: Sequence[SiteRun | tuple[str, RunFit | CouplingResult]]
     usable = [k for k, result in enumerate(results) if _has_effect(result)]
     effects_bpm = np.array([results[k].effect_bpm for k in usable])
     errors_bpm = np.array([_standard_error(results[k]) for k in usable])
-    pooled = posterior(effects_bpm, errors_bpm) if usable else None
+    pooled = posterior(effects_bpm, errors_bpm).widened(SHAPE_WIDENING) if usable else None
     q, q_dof, q_p = heterogeneity(effects_bpm, errors_bpm)
     place = {k: row for row, k in enumerate(usable)}
     found = tuple(
@@ -171,14 +172,15 @@ def _has_effect(result: CouplingResult) -> bool:
 
 
 def _standard_error(result: CouplingResult) -> float:
-    """Standard error from the wider side of the interval; at least a thousandth of a bpm, so that weights stay finite.
+    """Standard error beside other sites of one person; at least a thousandth of a bpm, so that weights stay finite.
 
-    Where the two sides differ, half of the width is too small for comparing: with it 27 % of simulated iTBS persons
-    with four equal sites showed a difference.
+    From the wider side of the interval: where the two differ, half of its width is too small for comparing (27 % of
+    simulated iTBS persons with four equal sites showed a difference). Less what the interval allows for the unknown
+    shape of the response, which is the person's and so the same at all sites; each effect's own interval has it.
     """
     low_bpm, high_bpm = result.ci95_bpm
     wider_bpm = max(high_bpm - result.effect_bpm, result.effect_bpm - low_bpm)
-    return float(max(wider_bpm / Z975, 1e-3))
+    return float(max(wider_bpm / (SHAPE_WIDENING * Z975), 1e-3))
 
 
 def _site_effect(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hbc_host.coupling import CouplingResult, estimate_coupling, fit_run
 from hbc_host.errors import InputError
+from hbc_host.intervals import SHAPE_WIDENING
 from hbc_host.pooling import heterogeneity, posterior
 from hbc_host.sites import SiteRun, compare_sites, holm
 from scipy import stats
@@ -45,6 +46,22 @@ def test_one_clearly_better_site_is_named_and_shown() -> None:
     assert found.sites[1].probability_best > 0.99
     assert not found.sites[0].is_coupled
     assert found.reasons == ()
+
+
+def test_what_the_unknown_shape_adds_is_in_each_interval_but_not_between_sites() -> None:
+    """Of 1.96 standard errors each interval is, a factor for the shape lies on all sites of a person alike."""
+    effects, errors = np.array([3.0, 1.0]), np.array([0.8, 0.8])
+    found = compare_sites(
+        [(name, result_of(*pair)) for name, pair in zip("AB", zip(effects, errors, strict=True), strict=True)]
+    )
+    within = errors / SHAPE_WIDENING
+    assert found.difference_q == pytest.approx(heterogeneity(effects, within)[0], rel=1e-3)
+    pooled = posterior(effects, within)
+    assert found.sites[0].shrunken_bpm == pytest.approx(pooled.mean_bpm[0], rel=1e-3)
+    half_bpm = SHAPE_WIDENING * (pooled.high_bpm - pooled.mean_bpm)
+    assert found.sites[0].shrunken_ci95_bpm[1] == pytest.approx(pooled.mean_bpm[0] + half_bpm[0], rel=1e-3)
+    alone = compare_sites([("A", result_of(3.0, 0.8))]).sites[0]
+    assert alone.shrunken_ci95_bpm == pytest.approx(alone.ci95_bpm)
 
 
 def test_equal_sites_share_the_probability_and_show_no_difference() -> None:
