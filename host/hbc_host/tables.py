@@ -66,7 +66,7 @@ def truth_line(analysis: Analysis, truth_bpm: Sequence[float]) -> str:
     where = f"; it lies outside at {words.listing(missed)}" if missed else ""
     return (
         f"{len(known) - len(missed)} of {len(known)} intervals hold the truth{where}. A 90 % interval is expected to "
-        f"miss it about once in ten times; how often it really does: docs/analysis.md, Effect and intervals"
+        f"miss it about once in ten times; how often it really does: docs/validation.md, Effect and intervals"
     )
 
 
