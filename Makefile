@@ -88,16 +88,16 @@ hammer: $(DEV)  ## HAMMER_N (1e9) random and adversarial samples through the san
 cost: $(DEV)  ## cycles, code and stack of the detector on the ESP32, counted
 	$(BIN)/python tests/study/device_cost.py
 
-study: $(DEV)  ## coupling and thresholds: false positives, power beside other methods, intervals; writes docs/validation.md; 80 minutes
-	$(BIN)/python tests/study/study.py
+study: $(DEV)  ## coupling and thresholds: false positives, power beside other methods, intervals; writes docs/validation.md; 80 minutes, needs MIT-BIH records
+	$(BIN)/python tests/study/coupling_study.py
 
-SEEDS := --seeds 300 777 6000 6001 --null-seeds 900 901 902 903 904 905 906 907
-study-more: $(DEV)  ## looks at a run while it goes on, several sites, what limits power; prints what docs/ have; half an hour
+POWER_SEEDS := --seeds 300 777 6000 6001 --null-seeds 900 901 902 903 904 905 906 907
+study-more: $(DEV)  ## looks at a run while it goes on, several sites, what limits power; prints most of what docs/ have; half an hour
 	$(BIN)/python tests/study/looks_study.py --runs 100 --seed 302
 	$(BIN)/python tests/study/sites_study.py --persons 150 --seed 300
 	$(BIN)/python tests/study/power_bound.py
-	$(BIN)/python tests/study/power_stages.py $(SEEDS)
-	$(BIN)/python tests/study/power_best.py $(SEEDS)
+	$(BIN)/python tests/study/power_stages.py $(POWER_SEEDS)
+	$(BIN)/python tests/study/power_best.py $(POWER_SEEDS)
 
 study-cohort: $(DEV)  ## is an odds ratio found without bias, and none where there is none: 500 cohorts; an hour
 	$(BIN)/python tests/study/cohort_study.py --errors --runs 400 --cohorts 500 --seed 8

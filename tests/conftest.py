@@ -31,8 +31,8 @@ LONGEST = (
     "unit/test_visit_commands", "browser/test_terminal", "system/test_alarms_live", "system/test_cohort_cluster",
     "hil/test_bridge", "unit/test_lsl", "wire/test_wire_interpreters", "browser/test_demo_live", "system/test_faults",
     "browser/test_accessibility", "native/test_twin_is_bit_exact", "system/test_fault_campaign",
-    "browser/test_session_end", "hil/test_ads1292r", "system/test_rehearsal", "unit/test_practice", "unit/test_study",
-    "unit/test_study_chain",
+    "browser/test_session_end", "hil/test_ads1292r", "system/test_rehearsal", "unit/test_practice",
+    "unit/test_coupling_study", "unit/test_study_chain",
 )  # fmt: skip
 
 

@@ -137,7 +137,7 @@ def fit_run(
     design = build.design_run(classify_beats(beats_s, gaps_s), onsets, train_s)
     if design.problems:
         return RunFit(_unusable(design), design)
-    candidates = tuple(build.hypotheses(doses, start_uncertainty_s))
+    candidates = tuple(build.hypotheses(doses, start_uncertainty_s, design.cycle_s))
     return fit_candidates(design, candidates, rest_s, start_uncertainty_s, is_ramp=len(doses) > 1)
 
 

@@ -110,20 +110,20 @@ def dose_profiles(intensities_pct: npt.ArrayLike | None, trains_n: int) -> list[
     return [equal, part, *(1.0 / (1.0 + np.exp((centre - part) / DOSE_WIDTH)) for centre in DOSE_CENTRES)]
 
 
-def hypotheses(doses: list[FloatArray], start_uncertainty_s: float) -> list[Hypothesis]:
+def hypotheses(doses: list[FloatArray], start_uncertainty_s: float, cycle_s: float) -> list[Hypothesis]:
     """Every combination of shape, dose and shift of the onsets."""
     if start_uncertainty_s == 0.0:
         # With several doses one growth constant stands for all: 36 shapes instead of 12 found no more of a ramp.
         shapes = [shape for shape in SHAPES if len(doses) == 1 or shape.growth_s == GROWTHS_S[len(GROWTHS_S) // 2]]
         return [Hypothesis(shape, dose, 0.0) for dose, shape in itertools.product(doses, shapes)]
-    # One latency, shifted as far again as the earliest and the latest lie from it, stands for all: with 36 shapes at 20
-    # shifts most hypotheses would say the same.
+    # One latency, shifted as far again as the earliest and the latest lie from it, stands for all. By that no phase of
+    # the cycle is tried twice: it would count twice.
     middle_s = LATENCIES_S[1]
+    before_s, after_s = middle_s - min(LATENCIES_S), max(LATENCIES_S) - middle_s
+    room_s = cycle_s - SHIFT_STEP_S - 2.0 * start_uncertainty_s
+    part = min(max(room_s / (before_s + after_s), 0.0), 1.0)
+    first_s, last_s = -start_uncertainty_s - part * before_s, start_uncertainty_s + part * after_s
     shapes = [shape for shape in SHAPES if shape.latency_s == middle_s]
-    first_s, last_s = (
-        min(LATENCIES_S) - middle_s - start_uncertainty_s,
-        max(LATENCIES_S) - middle_s + start_uncertainty_s,
-    )
     shifts_s = np.linspace(first_s, last_s, math.ceil((last_s - first_s) / SHIFT_STEP_S) + 1)
     return [
         Hypothesis(shape, dose, float(shift_s)) for shift_s, dose, shape in itertools.product(shifts_s, doses, shapes)

@@ -55,6 +55,19 @@ class Bounds:
         )
 
 
+def unwidened(estimate: float, end: float) -> float:
+    """Distance of an end of an interval from the estimate before :data:`SHAPE_WIDENING`.
+
+    An end at zero may have been put there for a withdrawn test and keeps its distance.
+    """
+    distance = abs(estimate - end)
+    if end == 0.0:
+        return distance
+    # An end that was held beside zero, at half its place, was not widened by the whole factor.
+    held = abs(estimate) - 2.0 * abs(end) if estimate * end > 0.0 and abs(end) < abs(estimate) else 0.0
+    return max(held, distance / SHAPE_WIDENING)
+
+
 def invert(run: FloatArray, rest: FloatArray | None, signals: FloatArray, dof: int, fit: Fit, null: Fit) -> Bounds:
     """Bounds for the run (1, n) whose evidence is ``fit``, from surrogates whose evidence is ``null``.
 

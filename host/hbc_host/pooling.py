@@ -39,7 +39,7 @@ class SitePosterior:
     between_sd_bpm: float
 
     def widened(self, factor: float) -> SitePosterior:
-        """Intervals so much wider about their means, for what all sites share."""
+        """Intervals so much wider about their means."""
         low_bpm, high_bpm = (self.mean_bpm + factor * (end - self.mean_bpm) for end in (self.low_bpm, self.high_bpm))
         return replace(self, low_bpm=low_bpm, high_bpm=high_bpm)
 

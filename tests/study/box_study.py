@@ -1,4 +1,4 @@
-"""The same comparison on runs that went through the box: each is the simulated one of the same number."""
+"""The comparison of power_study.py on runs through the box; each is the simulated one of the same number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The third background of the coupling study, the full chain: what the box and the host make of a simulated heart.
+"""The full chain: what the box and the host make of a simulated heart.
 
 Its beats become an ECG, with the artefacts of the pulses; front end, firmware on MicroPython on the simulated chip,
 wire and reader do the rest. What the estimate gets are beats and train onsets as ``hbc analyze`` has them.

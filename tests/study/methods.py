@@ -13,7 +13,7 @@ from backgrounds import FloatArray
 from hbc_host import design as build
 from hbc_host import noise
 from hbc_host.beats import classify_beats
-from hbc_host.coupling import fit_candidates, fit_run
+from hbc_host.coupling import fit_run
 from hbc_host.evidence import ALPHA, Fit
 from hbc_host.published import THRESHOLD, published_score
 from hbc_host.response import Shape
@@ -72,7 +72,7 @@ def compare(key: Key, run: Run, shaped: Run) -> Compared:
     """All methods on a run; ``shaped`` has the response that the oracle is told (the run's own, if it has one)."""
     found = fit_run(run.beats_s, run.onsets_s, train_s=run.protocol.train_s, intensities_pct=run.intensities_pct)
     result = found.result
-    oracle_is_coupled, oracle_score = _oracle(run, shaped)
+    oracle_is_coupled, oracle_score = (False, math.nan) if found.fit is None else _oracle(run, shaped)
     template_score = _template(run)
     score = published_score(run.beats_s, run.onsets_s, train_s=run.protocol.train_s)
     other = secondary_metrics(run.beats_s, run.onsets_s, train_s=run.protocol.train_s)
@@ -114,12 +114,7 @@ def _slowing(fit: Fit) -> float:
 
 def _oracle(run: Run, shaped: Run) -> tuple[bool, float]:
     """The same estimator told the true shape and dose: its verdict, and the fall over its standard error."""
-    assert shaped.response is not None
-    design = build.design_run(classify_beats(run.beats_s), run.onsets_s, run.protocol.train_s)
-    if design.problems:
-        return False, math.nan
-    truth = (shaped.truth(shaped.response),)
-    told = fit_candidates(design, truth, None, 0.0, is_ramp=run.intensities_pct is not None)
+    told = run.told(shaped)
     assert told.fit is not None
     return told.result.verdict == "coupled", float(told.fit.fall_bpm[0, 0] / told.fit.se_bpm[0, 0])
 

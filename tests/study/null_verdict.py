@@ -27,7 +27,7 @@ def is_ruled_out(one: Recording) -> bool:
     design = build.design_run(classify_beats(one.beats_s, one.gaps_s), one.onsets_s, one.train_s)
     if design.problems:
         return False
-    candidates = tuple(build.hypotheses(build.dose_profiles(None, one.onsets_s.size), 0.0))
+    candidates = tuple(build.hypotheses(build.dose_profiles(None, one.onsets_s.size), 0.0, design.cycle_s))
     weighed = weigh(design, candidates)
     slowing = float(weighed.fit.slowing[0])
     if slowing <= float(weighed.fit.speeding[0]):

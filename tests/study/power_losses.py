@@ -73,7 +73,7 @@ def known_noise(*, in_test: bool) -> Change:
             yield
             return
         own, rest = prepare(design, None)
-        candidates = build.hypotheses(build.dose_profiles(run.intensities_pct, run.onsets_s.size), 0.0)
+        candidates = build.hypotheses(build.dose_profiles(run.intensities_pct, run.onsets_s.size), 0.0, design.cycle_s)
         signals = own.block.scaled(build.signals(design, candidates))
         noise = peaks.null_noise(design, own, rest, own.row, signals.mean(axis=0))
         rest_row = None if rest is None else rest.row

@@ -8,7 +8,7 @@ import numpy as np
 from backgrounds import FloatArray, TrueResponse, draw_response, simulated_beats, warp
 from hbc_host import design as build
 from hbc_host.beats import classify_beats
-from hbc_host.coupling import CouplingResult, estimate_coupling, fit_candidates
+from hbc_host.coupling import CouplingResult, RunFit, estimate_coupling, fit_candidates
 from hbc_host.response import Shape
 from hbc_host.trains import Protocol, parse_protocol
 from threshold_world import DosedResponse
@@ -39,13 +39,17 @@ class Run:
 
     def estimate(self, oracle: bool = False) -> CouplingResult:
         """The estimator as it is, or told the true shape and dose of this run's response."""
+        if oracle:
+            return self.told(self).result
         train_s = self.protocol.train_s
-        if not oracle:
-            return estimate_coupling(self.beats_s, self.onsets_s, train_s=train_s, intensities_pct=self.intensities_pct)
-        assert self.response is not None
-        design = build.design_run(classify_beats(self.beats_s), self.onsets_s, train_s)
-        is_ramp = self.intensities_pct is not None
-        return fit_candidates(design, (self.truth(self.response),), None, 0.0, is_ramp=is_ramp).result
+        return estimate_coupling(self.beats_s, self.onsets_s, train_s=train_s, intensities_pct=self.intensities_pct)
+
+    def told(self, shaped: Run) -> RunFit:
+        """The estimator told shape and dose of a run that has a response."""
+        assert shaped.response is not None
+        design = build.design_run(classify_beats(self.beats_s), self.onsets_s, self.protocol.train_s)
+        truth = (shaped.truth(shaped.response),)
+        return fit_candidates(design, truth, None, 0.0, is_ramp=self.intensities_pct is not None)
 
     def truth(self, response: TrueResponse) -> build.Hypothesis:
         """The only hypothesis of one who knows the response."""

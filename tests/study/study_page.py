@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import study_tables as tables
+from hbc_host.threshold import FOUND
 from null_campaign import LEVEL, NullCell
 from pieces import Cell
 from scipy.special import bdtr
@@ -78,8 +79,9 @@ POWER_WORDS = """\
 Share of runs called coupled, first by each method's own rule (without response: its errors), then at the cut-off of
 its score that 5 % of the runs without response exceed, one for all hearts ("matched"). A matched cut-off belongs to
 these hearts: nobody has it who sees a heart for the first time, and it errs in restless hearts more often than in
-calm ones ([analysis.md](analysis.md)). In a ramp "bpm" is the plateau, and only the first two lines know the
-intensities. T2circ and harmonic F ask for a rhythm, not for a fall."""
+calm ones ([power.md](power.md)). In a ramp "bpm" is the plateau, and only the first two lines know the
+intensities. T2circ and harmonic F ask for a rhythm, not for a fall. The published 9.56 belongs to cycles of 16 s and
+is no rule of its authors for iTBS."""
 INTERVAL_WORDS = """\
 Of `effect_bpm`; truth is the mean over trains of the largest fall. Without response an interval misses zero exactly
 when the test errs in either direction: .90 is what to expect there."""
@@ -172,7 +174,7 @@ def _threshold_claims(study: Study) -> list[str]:
         is_met = min(covers.values()) >= COVER_GOAL
         lines.append(_line(f"{claim}: 95 % interval covers", f">= {share(COVER_GOAL)}", shown, is_met))
     silent = [run for cell, one in cells.items() if cell[2] == 0.0 for run in one.rows]
-    none_n = sum(run.found != "found" for run in silent)
+    none_n = sum(run.found != FOUND for run in silent)
     claim, is_met = '"none found" or "not determined" without response', none_n >= SILENT_GOAL * len(silent)
     lines.append(_line(claim, f">= {share(SILENT_GOAL)}", f"{none_n} of {len(silent)}", is_met))
     return lines
@@ -200,13 +202,13 @@ def box_table(study: Study) -> str:
 
 
 def check(path: Path) -> None:
-    """Raise ValueError when the page has no place for the section; better before the hours than after."""
-    if not path.is_file() or not 0 <= path.read_text().find(BEGIN) < path.read_text().find(END):
-        raise ValueError(f"{path}: no page with the lines {BEGIN} and {END}, between which the section stands")
+    """Raise ValueError when a page has no place for the section; better before the hours than after."""
+    if path.is_file() and not 0 <= path.read_text().find(BEGIN) < path.read_text().find(END):
+        raise ValueError(f"{path}: has no lines {BEGIN} and {END}, between which the section stands")
 
 
 def insert(path: Path, text: str) -> None:
-    """Put the text between the marks of a page."""
-    whole = path.read_text()
+    """Put the text between the marks of a page, which is made when there is none."""
+    whole = path.read_text() if path.is_file() else f"{BEGIN}\n{END}\n"
     begin, end = whole.index(BEGIN) + len(BEGIN), whole.index(END)
     path.write_text(f"{whole[:begin]}\n\n{text}\n\n{whole[end:]}")

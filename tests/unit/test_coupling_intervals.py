@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hbc_host import evidence
 from hbc_host.coupling import CouplingResult, estimate_coupling
-from hbc_host.intervals import invert
+from hbc_host.intervals import SHAPE_WIDENING, Bounds, invert, unwidened
 from hbc_host.trains import parse_protocol
 
 STUDY = Path(__file__).resolve().parents[1] / "study"
@@ -90,3 +90,13 @@ def test_a_strong_response_in_a_calm_real_heart_has_an_interval_with_width(share
     results = [(run.estimate(), run.truth_bpm) for run in (make_run("real", "itbs", 3.0, n, calm) for n in range(16))]
     assert min(result.ci95_bpm[1] - result.ci95_bpm[0] for result, _ in results) > 0.1
     assert sum(result.ci95_bpm[0] <= truth_bpm <= result.ci95_bpm[1] for result, truth_bpm in results) >= 14
+
+
+@pytest.mark.parametrize("estimate", [3.0, 0.2, -1.5])
+@pytest.mark.parametrize("below", [0.1, 1.0, 2.5, 2.9, 4.0])
+def test_how_far_an_end_was_before_it_was_widened_is_known(estimate: float, below: float) -> None:
+    bounds = Bounds(estimate, (estimate - below, estimate + below), (estimate - below, estimate + below))
+    low, high = bounds.widened(SHAPE_WIDENING).ci95
+    assert unwidened(estimate, low) == pytest.approx(below)
+    assert unwidened(estimate, high) == pytest.approx(below)
+    assert unwidened(estimate, 0.0) == abs(estimate)

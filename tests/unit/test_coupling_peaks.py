@@ -28,7 +28,7 @@ def beats(rhythm_hz: float, size_bpm: float, seed: int = 1) -> np.ndarray:
 def noise_of(beats_s: np.ndarray, gaps_s: tuple[tuple[float, float], ...] = ()) -> NullNoise:
     design = build.design_run(classify_beats(beats_s, gaps_s), ONSETS_S, 2.0)
     run, rest = prepare(design, None)
-    signals = run.block.scaled(build.signals(design, build.hypotheses([np.ones(ONSETS_S.size)], 0.0)))
+    signals = run.block.scaled(build.signals(design, build.hypotheses([np.ones(ONSETS_S.size)], 0.0, design.cycle_s)))
     return null_noise(design, run, rest, run.row, signals.mean(axis=0))
 
 

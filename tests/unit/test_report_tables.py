@@ -65,4 +65,4 @@ def test_an_interval_that_misses_the_truth_of_the_demo_is_named_and_put_in_its_p
     assert held.startswith("3 of 3 intervals hold the truth. A 90 % interval is expected to miss it about once in ten")
     missed = truth_line(four_sites, [0.4, 4.5, float("nan"), 1.2])
     assert missed.startswith("2 of 3 intervals hold the truth; it lies outside at BF3-L.")
-    assert "docs/analysis.md" in missed
+    assert "docs/validation.md" in missed

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import coupling_study
 import numpy as np
 import pytest
-import study
 import study_tables
 from methods import Compared, compare
 from null_campaign import NullCell
@@ -196,7 +196,7 @@ import {part}
 {part}.make({arguments})
 print(*(file for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))), sep="\\n")
 """
-    folder = Path(study.__file__).parent
+    folder = Path(coupling_study.__file__).parent
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
     ours = {path for path in map(Path, done.stdout.split()) if "hbc_host" in path.parts or path.parent == folder}
     assert len(ours) > 10
@@ -210,12 +210,13 @@ def test_the_study_writes_its_page_and_goes_on_where_it_ended(
     """Simulated hearts only, so that it is the same with and without recordings."""
     page = tmp_path / "page.md"
     words = ["--scale", str(SCALE), "--jobs", "1", "--keep", str(tmp_path / "kept"), "--page", str(page)]
-    monkeypatch.setattr(sys, "argv", ["study.py", *words, "--data", str(tmp_path / "absent")])
+    monkeypatch.setattr(sys, "argv", ["coupling_study.py", *words, "--data", str(tmp_path / "absent")])
+    page.write_text("a page of something else\n")
     with pytest.raises(SystemExit):  # found before the hours of work
-        study.main()
+        coupling_study.main()
     assert BEGIN in capsys.readouterr().err
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    study.main()
+    coupling_study.main()
     assert "real RR series are left out" in capsys.readouterr().out
     whole = page.read_text()
     assert whole.startswith(f"before\n{BEGIN}\n")
@@ -232,7 +233,7 @@ def test_the_study_writes_its_page_and_goes_on_where_it_ended(
         assert f"### {heading}" in whole
     assert "real RR" not in whole.split("### Where")[1]
     kept = {path.name: path.read_text() for path in (tmp_path / "kept").iterdir()}
-    study.main()
+    coupling_study.main()
     assert capsys.readouterr().out.count(": 0 runs to be made") == 4
     assert page.read_text() == whole
     assert {path.name: path.read_text() for path in (tmp_path / "kept").iterdir()} == kept

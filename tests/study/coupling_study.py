@@ -1,6 +1,6 @@
 """The whole study of coupling and thresholds; writes its section of docs/validation.md.
 
-Example: ``python tests/study/study.py --jobs 2`` (what ``make study`` does), ``--scale 0.02 --page page.md`` for a look
+Example: ``python tests/study/coupling_study.py --scale 0.02 --page look.md``, a look in minutes; all: ``make study``
 
 Runs are kept in ``build/study``: the same command goes on where it was stopped, and after a change of code only what it
 concerns is run again. Real RR series need the MIT-BIH records (folder ``mitdb`` of ``HBC_SHARED``/data).
@@ -61,6 +61,13 @@ class Part:
     ) -> None:
         self.name, self.pieces, self.cells, self.seed, self.runs_n, self.make = name, pieces, cells, seed, runs_n, make
 
+    def check(self) -> None:
+        """End the study when code changed: firmware and simulator are read anew by each run through the box."""
+        if versions()[self.name] != self.pieces.code:
+            sys.exit(
+                f"{self.name}: code was changed while runs were made; the same command goes on with the code as it is"
+            )
+
     def carry(self, jobs_n: int) -> dict[Cell, list[Row]]:
         """Make what is missing; all runs by cell."""
         todo = tasks(self.cells, self.seed, self.runs_n, self.pieces)
@@ -68,13 +75,15 @@ class Part:
         if self.pieces.others_n:
             print(f"  not counted are runs of other versions of the code: {self.pieces.others_n}")
         for rows in carry_out(self.make, todo, jobs_n, self.name):
+            if self.name == "box":
+                self.check()
             self.pieces.add(rows)
         return self.pieces.chosen(self.cells, self.seed, self.runs_n)
 
 
 def run_study(folder: Path, keep: Path, jobs_n: int, scale: float, command: str) -> Study:
     """All parts, the long one last."""
-    has_real, code = folder.is_dir(), versions()
+    has_real, code = folder.is_dir(), versions()  # processes work with the code that is loaded now
 
     def scaled(whole_n: int) -> int:
         return max(round(whole_n * scale), 1)
@@ -122,8 +131,7 @@ def run_study(folder: Path, keep: Path, jobs_n: int, scale: float, command: str)
         make=functools.partial(null_runs.make, folder),
     ).carry(jobs_n)
     if versions() != code:
-        # Processes work with the code that they began with: its runs must not stand beside another version's name.
-        sys.exit("code was changed while the study ran: remove the runs of this call, then start it again")
+        sys.exit("code was changed while the study ran; the same command goes on with the code as it is")
     return Study(
         {cell: NullCell(rows) for cell, rows in nulls.items()}, compared, box, thresholds, command, SEEDS, code
     )
@@ -147,7 +155,7 @@ def main() -> None:
         parser.error(f"{PAGE.name} is for the whole study, all runs and real RR series: name another page with --page")
     if not folder.is_dir():
         print(f"{folder}: no MIT-BIH records there; real RR series are left out (give --data)")
-    command = "make study" if args.scale == 1.0 else f"python tests/study/study.py --scale {args.scale:g}"
+    command = "make study" if args.scale == 1.0 else f"python tests/study/coupling_study.py --scale {args.scale:g}"
     try:
         study = run_study(folder, args.keep, args.jobs, args.scale, command)
     except KeyboardInterrupt:
