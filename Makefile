@@ -88,11 +88,11 @@ hammer: $(DEV)  ## HAMMER_N (1e9) random and adversarial samples through the san
 cost: $(DEV)  ## cycles, code and stack of the detector on the ESP32, counted
 	$(BIN)/python tests/study/device_cost.py
 
-study: $(DEV)  ## coupling and thresholds: false positives, power beside other methods, intervals; writes docs/validation.md; 80 minutes, needs MIT-BIH records
+study: $(DEV)  ## coupling and thresholds: false positives, power beside other methods, intervals; writes docs/validation.md; an hour, needs MIT-BIH records
 	$(BIN)/python tests/study/coupling_study.py
 
 POWER_SEEDS := --seeds 300 777 6000 6001 --null-seeds 900 901 902 903 904 905 906 907
-study-more: $(DEV)  ## looks at a run while it goes on, several sites, what limits power; prints most of what docs/ have; half an hour
+study-more: $(DEV)  ## looks at a run while it goes on, several sites, what limits power; prints most of what docs/ have; a quarter of an hour
 	$(BIN)/python tests/study/looks_study.py --runs 100 --seed 302
 	$(BIN)/python tests/study/sites_study.py --persons 150 --seed 300
 	$(BIN)/python tests/study/power_bound.py

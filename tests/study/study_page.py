@@ -11,9 +11,9 @@ from hbc_host.threshold import FOUND
 from null_campaign import LEVEL, NullCell
 from pieces import Cell
 from scipy.special import bdtr
-from study_tables import NAMES, ORACLE, OURS, share
+from study_tables import NAMES, ORACLE, OURS
 from threshold_runs import ThresholdRun
-from threshold_study import ThresholdCell
+from threshold_study import ThresholdCell, share
 
 BEGIN = "<!-- make study: from here -->"
 END = "<!-- make study: to here -->"
@@ -132,7 +132,7 @@ def _power_claims(study: Study) -> list[str]:
     for how, power in (("by the verdict", tables.own_power), ("at matched cut-offs", tables.matched_power)):
         ours, told = (power(study.compared, "itbs", "sim", method) for method in (OURS, ORACLE))
         behind = [told[dip_bpm] - ours[dip_bpm] for dip_bpm in ours if dip_bpm > 0.0]
-        measured = " / ".join(f"{value:.3f}".replace("0.", ".") for value in behind)
+        measured = " / ".join(share(value) for value in behind)
         claim = f"simulated iTBS behind the known shape, 1 / 2 / 3 bpm, {how}"
         lines.append(_line(claim, f"<= {share(ORACLE_GOAL)}", measured, max(behind) <= ORACLE_GOAL))
     return lines

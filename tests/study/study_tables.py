@@ -12,7 +12,7 @@ from methods import Compared
 from null_campaign import LOW_SHARE, NullCell
 from pieces import Cell
 from threshold_runs import ThresholdRun
-from threshold_study import HEADING, ThresholdCell
+from threshold_study import HEADING, ThresholdCell, share
 
 NAMES = {"dash": "Dash", "itbs": "iTBS", "real": "real RR", "sim": "simulated", "chain": "through the box"}
 Runs = dict[Cell, list[Compared]]
@@ -36,11 +36,6 @@ METHODS = (
     Method("T2circ p < .05", lambda one: one.t2circ_is_coupled, lambda one: one.t2circ_score),
     Method("harmonic F p < .05", lambda one: one.harmonic_is_coupled, lambda one: one.harmonic_score),
 )
-
-
-def share(value: float) -> str:
-    """A share as this page writes it: .042."""
-    return "-" if not math.isfinite(value) else f"{value:.3f}".removeprefix("0")
 
 
 def table(heading: str, rows: Iterable[str]) -> str:

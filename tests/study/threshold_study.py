@@ -50,16 +50,16 @@ class ThresholdCell:
         """The cells of :data:`HEADING`; in parentheses the runs with verdict "found"."""
         background, trains_n, plateau_bpm = self.rows[0][:3]
         verdicts = " / ".join(
-            _shown(_mean([one.found == name for one in self.rows]), 3) for name in (FOUND, NONE_FOUND, NOT_DETERMINED)
+            share(_mean([one.found == name for one in self.rows])) for name in (FOUND, NONE_FOUND, NOT_DETERMINED)
         )
         named = [one for one in self.rows if math.isfinite(one.published_pct)]
-        published = f"names one in {_shown(len(named) / len(self.rows), 3)}"
+        published = f"names one in {share(len(named) / len(self.rows))}"
         found = "- | - | -"
         if plateau_bpm > 0.0:
             both = (self.given, [one for one in self.given if one.found == FOUND])
             parts = (
                 [_shown(self.error_steps(rows), 2) for rows in both],
-                [_shown(self.cover(rows), 3) for rows in both],
+                [share(self.cover(rows)) for rows in both],
                 [_shown(_median([one.width_steps for one in rows]), 1) for rows in both],
             )
             found = " | ".join(f"{all_given} ({with_verdict})" for all_given, with_verdict in parts)
@@ -77,12 +77,13 @@ def _median(values: Sequence[float]) -> float:
     return float(np.median(values)) if values else math.nan
 
 
+def share(value: float) -> str:
+    """A share as tables of studies write it, .042; a line for nan."""
+    return _shown(value, 3).removeprefix("0")
+
+
 def _shown(value: float, digits_n: int) -> str:
-    """Shares without their leading zero, nothing for nan."""
-    if math.isnan(value):
-        return "-"
-    text = f"{value:.{digits_n}f}"
-    return text.removeprefix("0") if digits_n == 3 else text
+    return "-" if math.isnan(value) else f"{value:.{digits_n}f}"
 
 
 def flag_shares(rows: Sequence[ThresholdRun]) -> str:

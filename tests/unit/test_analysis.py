@@ -203,7 +203,9 @@ def test_the_sample_recordings_give_results_in_five_seconds(shared_data: Path) -
         assert 43.0 < site.mean_hr_bpm < 49.5
         # The disturbance near 50 s costs a few beats, not the run.
         assert site.coupling.excluded_share < 0.05
-        # Of the 95 % interval one end may be far: a rise is a late fall of the trains before, where nothing is certain.
         assert site.coupling.ci90_bpm[1] - site.coupling.ci90_bpm[0] < 4.0
+        # At one site what is found may be a rise or a late fall of the trains before: one end of its interval is far.
+        most_bpm = 8.0 if site.site == "5CM-R-MA" else 5.0
+        assert site.coupling.ci95_bpm[1] - site.coupling.ci95_bpm[0] < most_bpm
         assert len(site.steps) == 15
     assert any("nominal" in note and "--start-uncertainty-s" in note for note in analysis.notes)
